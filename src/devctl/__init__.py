@@ -1,0 +1,3 @@
+"""devctl: one command brings a whole workspace up, one takes it down."""
+
+__version__ = "0.1.0"

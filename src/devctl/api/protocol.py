@@ -1,0 +1,108 @@
+"""What command and supervisor say to each other: one request type a verb, as one line of JSON over a Unix socket.
+
+The answer to a request is one line (a Snapshot or a Failure), or, for ``Up``, ``Down`` and ``Restart`` and ``Follow``,
+a Snapshot followed by Snapshots of what changed until the client hangs up.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from devctl.core.model import Manifest, Value
+from devctl.core.state import AnyEvent, ServiceState
+
+
+class Up(Value, tag="up"):
+    """Wanted from now on: ``names`` and what they need (``names`` is already closed over dependencies).
+
+    ``environment`` holds the values of the manifest's variables as the caller sees them: kept in memory, never written.
+    ``docker`` is the engine's address as the caller resolved it, "" when no container is wanted.
+    """
+
+    manifest: Manifest
+    names: tuple[str, ...]
+    environment: dict[str, str] = {}
+    docker: str = ""
+
+
+class Down(Value, tag="down"):
+    """No longer wanted: ``names`` and what needs them; () for everything. ``exit``: the supervisor goes too."""
+
+    names: tuple[str, ...] = ()
+    exit: bool = False
+
+
+class Restart(Value, tag="restart"):
+    """These anew."""
+
+    names: tuple[str, ...]
+
+
+class Status(Value, tag="status"):
+    """One Snapshot, with CPU and memory when ``usage``."""
+
+    usage: bool = True
+
+
+class Follow(Value, tag="follow"):
+    """Snapshots until the client hangs up."""
+
+
+class Handover(Value, tag="handover"):
+    """The supervisor ends, its services run on: a newer one adopts them."""
+
+
+Request = Up | Down | Restart | Status | Follow | Handover
+
+
+class HoldView(Value):
+    """What a service waits for."""
+
+    service: str
+    reason: str
+    on: tuple[str, ...] = ()
+    until: float | None = None
+
+
+class Usage(Value):
+    """CPU percent of one core, memory in bytes, of a service's whole tree."""
+
+    cpu_percent: float
+    memory_bytes: int
+
+
+class Snapshot(Value, tag="snapshot"):
+    """All a screen needs. In a stream, the first holds everything; later ones hold only ``states`` that changed,
+    the ``events`` that changed them, and all present ``holds``.
+
+    ``clock`` is (monotonic, wall) seconds at the moment of the snapshot: the screen converts with it.
+    ``wanted`` are the services that are to be up.
+    """
+
+    version: str
+    pid: int
+    started: float
+    clock: tuple[float, float]
+    manifest: Manifest | None = None
+    states: dict[str, ServiceState] = {}
+    holds: tuple[HoldView, ...] = ()
+    wanted: tuple[str, ...] = ()
+    usage: dict[str, Usage] = {}
+    events: tuple[AnyEvent, ...] = ()
+
+
+class Failure(Value, tag="failure"):
+    """The request could not be served; the parts of a DevctlError."""
+
+    what: str
+    where: str = ""
+    why: str = ""
+    hint: str = ""
+    code: int = 1
+
+
+Answer = Snapshot | Failure
+
+decode_request = msgspec.json.Decoder(Request).decode
+decode_answer = msgspec.json.Decoder(Answer).decode
+encode = msgspec.json.Encoder().encode
