@@ -15,7 +15,7 @@ from devctl.core.state import AnyEvent, ServiceState
 class Up(Value, tag="up"):
     """Wanted from now on: ``names`` and what they need (``names`` is already closed over dependencies).
 
-    ``environment`` holds the values of the manifest's variables as the caller sees them: kept in memory, never written.
+    ``environment`` is the caller's whole environment: services are started with it. Kept in memory, never written.
     ``docker`` is the engine's address as the caller resolved it, "" when no container is wanted.
     """
 

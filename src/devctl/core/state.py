@@ -79,7 +79,8 @@ class ServiceState(Value):
     entered, ``started_at`` when this run began, ``ready_at`` when this run was first healthy (or, without a check,
     began to run; for a one-shot: completed). ``restarts`` counts unasked restarts since it was last asked for;
     ``failures`` the failed runs in a row. ``reason`` is one plain sentence, ``words`` the last log lines of a failed
-    run, ``spec`` the fingerprint of the definition this run was started with.
+    run, ``spec`` the fingerprint of the definition this run was started with, ``stale`` why a running service must be
+    started anew ("" when it need not).
     """
 
     name: str
@@ -103,6 +104,7 @@ class ServiceState(Value):
     hint: str = ""
     words: tuple[str, ...] = ()
     spec: str = ""
+    stale: str = ""
 
     @property
     def active(self) -> bool:
@@ -148,9 +150,9 @@ class Starting(Event, tag="starting"):
 
 
 class Started(Event, tag="started"):
-    """It exists."""
+    """It exists. An external service has no identity: somebody else runs it."""
 
-    identity: Identity
+    identity: Identity | None = None
 
 
 class StartFailed(Event, tag="start_failed"):

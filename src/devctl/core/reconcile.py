@@ -1,0 +1,171 @@
+"""The decision: what is wanted and what is so → what to do next, what must wait, and why.
+
+The supervisor does it, ``up --dry-run`` prints it (``rehearse``), ``why`` explains it. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from devctl.core.graph import Edges, needed_by
+from devctl.core.model import Condition, Dependency, Manifest, OnUnhealthy, Runtime, Service, Value
+from devctl.core.plan import Action, Hold, Plan, Prepare, Start, Stop
+from devctl.core.state import Health, ServiceState, Setup, State, StopFor
+
+RESTARTABLE = {State.STOPPED, State.BACKOFF}
+
+
+class World(Value):
+    """Everything a decision looks at. ``wanted``: services that are to be up; ``edges``: direct dependents."""
+
+    services: dict[str, Service]
+    wanted: frozenset[str]
+    states: dict[str, ServiceState]
+    edges: Edges
+
+    @classmethod
+    def of(cls, manifest: Manifest, wanted: Iterable[str], states: Mapping[str, ServiceState]) -> World:
+        """The world of a whole manifest."""
+        return cls(
+            services=manifest.services,
+            wanted=frozenset(wanted),
+            states=dict(states),
+            edges=needed_by(manifest.services),
+        )
+
+    def state(self, name: str) -> ServiceState:
+        """The state of ``name``, a stopped one if nothing was ever heard of it."""
+        return self.states.get(name) or ServiceState(name=name)
+
+
+def fingerprint(service: Service) -> str:
+    """Changes when a running process no longer matches its definition; a container's is Compose's own config hash."""
+    body = msgspec.structs.replace(service.process, setup=()) if service.process else None
+    parts = (service.runtime, body if service.runtime is Runtime.PROCESS else service.compose)
+    return hashlib.sha1(msgspec.json.encode(parts), usedforsecurity=False).hexdigest()[:12]
+
+
+def reconcile(world: World, now: float, only: Iterable[str] | None = None) -> Plan:
+    """What is to be done now. ``only`` limits the look to these services (the others did not change)."""
+    actions: list[Action] = []
+    holds: list[Hold] = []
+    for name in world.services if only is None else only:
+        service = world.services[name]
+        if service.runtime is Runtime.LIBRARY:
+            continue
+        decide = _bring_up if name in world.wanted else _take_down
+        for item in decide(world, service, world.state(name), now):
+            (holds if isinstance(item, Hold) else actions).append(item)  # type: ignore[arg-type]
+    wakes = [hold.until for hold in holds if hold.until is not None]
+    return Plan(actions=tuple(actions), holds=tuple(holds), wake_at=min(wakes, default=None))
+
+
+def _bring_up(world: World, service: Service, state: ServiceState, now: float) -> Iterable[Action | Hold]:
+    if state.setup is Setup.NEEDED and state.state not in {State.STARTING, State.STOPPING}:
+        yield Prepare(service=service.name, because=_setup_words(service))
+    if state.state in RESTARTABLE:
+        yield _start_or_hold(world, service, state, now)
+    elif state.state is State.RUNNING:
+        yield from _keep(service, state)
+    elif state.state is State.STOPPING:
+        yield Hold(service=service.name, reason="it is still stopping")
+
+
+def _setup_words(service: Service) -> str:
+    return "its image and container must be current" if service.runtime is Runtime.CONTAINER else "its setup must be current"
+
+
+def _start_or_hold(world: World, service: Service, state: ServiceState, now: float) -> Action | Hold:
+    unmet = [edge for edge in service.depends_on if not satisfied(world, edge)]
+    if unmet:
+        reason = "; ".join(_waiting(world, edge) for edge in unmet)
+        return Hold(service=service.name, reason=reason, on=tuple(edge.service for edge in unmet))
+    if state.setup is not Setup.DONE:
+        what = "its image and container" if service.runtime is Runtime.CONTAINER else "its setup"
+        return Hold(service=service.name, reason=f"waits for {what}")
+    if state.retry_at is not None and now < state.retry_at:
+        return Hold(service=service.name, reason=f"{state.reason}; is tried again", until=state.retry_at)
+    return Start(service=service.name, because=_start_words(service, state))
+
+
+def _start_words(service: Service, state: ServiceState) -> str:
+    if state.state is State.BACKOFF:
+        return f"it {state.reason}"
+    if not service.depends_on:
+        return "it needs nothing"
+    return " and ".join(f"{edge.service} is {_PAST[edge.condition]}" for edge in service.depends_on)
+
+
+_PAST = {Condition.STARTED: "started", Condition.HEALTHY: "healthy", Condition.COMPLETED: "completed"}
+
+
+def satisfied(world: World, edge: Dependency) -> bool:
+    """Whether a dependency is as its condition demands."""
+    service = world.services.get(edge.service)
+    if service is None or service.runtime is Runtime.LIBRARY:
+        return True
+    return met(service, world.state(edge.service), edge.condition)
+
+
+def met(service: Service, state: ServiceState, condition: Condition) -> bool:
+    """Whether ``state`` fulfils ``condition``. A one-shot counts as healthy once completed; a service with no check
+    once it runs."""
+    if service.oneshot or condition is Condition.COMPLETED:
+        return state.completed or (condition is Condition.STARTED and state.state is State.RUNNING)
+    if state.state is not State.RUNNING:
+        return False
+    if condition is Condition.STARTED or service.health is None:
+        return True
+    return state.health is Health.HEALTHY
+
+
+def _waiting(world: World, edge: Dependency) -> str:
+    state = world.state(edge.service)
+    if state.state is State.FATAL or (state.state is State.EXITED and not state.completed):
+        return f"needs {edge.service}, which {failure_words(state)}"
+    if edge.service not in world.wanted and not state.active:
+        return f"needs {edge.service}, which is stopped"
+    return f"waits for {edge.service} to be {_PAST[edge.condition]}"
+
+
+def failure_words(state: ServiceState) -> str:
+    """What became of a failed service, to follow "which"."""
+    if state.setup is Setup.FAILED:
+        return "could not be set up"
+    return "has failed" if state.state is State.FATAL else "has ended"
+
+
+def _keep(service: Service, state: ServiceState) -> Iterable[Action]:
+    if state.setup is Setup.RUNNING:
+        return
+    if state.stale:
+        yield Stop(service=service.name, why=StopFor.RESTART, because=state.stale)
+    elif state.spec and state.spec != fingerprint(service):
+        yield Stop(service=service.name, why=StopFor.RESTART, because="its definition changed")
+    elif state.health is Health.UNHEALTHY and service.on_unhealthy is OnUnhealthy.RESTART and _ours(service):
+        yield Stop(service=service.name, why=StopFor.UNHEALTHY, because=state.reason or "it is unhealthy")
+
+
+def _ours(service: Service) -> bool:
+    return service.runtime in {Runtime.PROCESS, Runtime.CONTAINER}
+
+
+def _take_down(world: World, service: Service, state: ServiceState, now: float) -> Iterable[Action | Hold]:
+    if state.state is State.STOPPING:
+        if state.stop_for is not StopFor.DOWN:
+            yield Stop(service=service.name, why=StopFor.DOWN, because="no longer wanted")
+        return
+    if state.state not in {State.STARTING, State.RUNNING, State.BACKOFF}:
+        return
+    first = [name for name in world.edges.get(service.name, ()) if _going(world, name)]
+    if first:
+        yield Hold(service=service.name, reason=f"stops after {', '.join(first)}", on=tuple(first))
+    else:
+        yield Stop(service=service.name, why=StopFor.DOWN, because="no longer wanted")
+
+
+def _going(world: World, name: str) -> bool:
+    return name not in world.wanted and world.state(name).active
