@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from devctl.core.model import Manifest, Value
+from devctl.core.plan import Hold
 from devctl.core.state import AnyEvent, ServiceState
 
 
@@ -55,15 +56,6 @@ class Handover(Value, tag="handover"):
 Request = Up | Down | Restart | Status | Follow | Handover
 
 
-class HoldView(Value):
-    """What a service waits for."""
-
-    service: str
-    reason: str
-    on: tuple[str, ...] = ()
-    until: float | None = None
-
-
 class Usage(Value):
     """CPU percent of one core, memory in bytes, of a service's whole tree."""
 
@@ -72,8 +64,8 @@ class Usage(Value):
 
 
 class Snapshot(Value, tag="snapshot"):
-    """All a screen needs. In a stream, the first holds everything; later ones hold only ``states`` that changed,
-    the ``events`` that changed them, and all present ``holds``.
+    """All a screen needs. In a stream, the first holds everything; later ones hold only the ``states`` and ``holds``
+    that changed, the ``events`` that changed them, and in ``released`` who is no longer held.
 
     ``clock`` is (monotonic, wall) seconds at the moment of the snapshot: the screen converts with it.
     ``wanted`` are the services that are to be up.
@@ -85,10 +77,12 @@ class Snapshot(Value, tag="snapshot"):
     clock: tuple[float, float]
     manifest: Manifest | None = None
     states: dict[str, ServiceState] = {}
-    holds: tuple[HoldView, ...] = ()
+    holds: tuple[Hold, ...] = ()
     wanted: tuple[str, ...] = ()
     usage: dict[str, Usage] = {}
     events: tuple[AnyEvent, ...] = ()
+    released: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Failure(Value, tag="failure"):

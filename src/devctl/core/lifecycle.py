@@ -57,7 +57,7 @@ TRANSITIONS: Mapping[type[Event], Mapping[State, tuple[State, ...]]] = {
     RestartAsked: {**_STAY, _B: (_S,), _E: (_S,), _F: (_S,)},
     SetupStarted: _STAY,
     SetupDone: {**_STAY, _E: (_E, _S)},
-    SetupFailed: {**_STAY, _S: (_F,), _B: (_F,), _E: (_F,)},
+    SetupFailed: {**_STAY, _S: (_S, _F), _B: (_B, _F), _E: (_E, _F)},
     Starting: {_S: (_G,), _B: (_G,)},
     Started: {_G: (_R,), _P: (_P,)},
     StartFailed: {_G: (_B, _F, _E), _P: (_P,)},
@@ -138,6 +138,8 @@ def _setup_done(service: Service, before: ServiceState, event: SetupDone, now: f
 
 
 def _setup_failed(service: Service, before: ServiceState, event: SetupFailed, now: float) -> ServiceState:
+    if not event.reason:
+        return _with(before, setup=Setup.NEEDED)
     after = _with(before, setup=Setup.FAILED, reason=event.reason, hint=event.hint, words=event.words)
     return _with(after, state=_F, retry_at=None, completed=False) if before.state in {_S, _B, _E} else after
 

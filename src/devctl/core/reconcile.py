@@ -81,7 +81,8 @@ def _setup_words(service: Service) -> str:
 def _start_or_hold(world: World, service: Service, state: ServiceState, now: float) -> Action | Hold:
     unmet = [edge for edge in service.depends_on if not satisfied(world, edge)]
     if unmet:
-        reason = "; ".join(_waiting(world, edge) for edge in unmet)
+        reason = "; ".join(_waiting(world, edge) for edge in unmet[:3])
+        reason += f"; and for {len(unmet) - 3} more" if len(unmet) > 3 else ""
         return Hold(service=service.name, reason=reason, on=tuple(edge.service for edge in unmet))
     if state.setup is not Setup.DONE:
         what = "its image and container" if service.runtime is Runtime.CONTAINER else "its setup"

@@ -136,9 +136,9 @@ class SetupDone(Event, tag="setup_done"):
 
 
 class SetupFailed(Event, tag="setup_failed"):
-    """Its setup failed; it cannot start."""
+    """Its setup failed, so it cannot start; or, with no reason, was interrupted because it is no longer wanted."""
 
-    reason: str
+    reason: str = ""
     words: tuple[str, ...] = ()
     hint: str = ""
 

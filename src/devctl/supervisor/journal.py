@@ -1,0 +1,178 @@
+"""The journal: what was wanted, and every event, one JSON line each. A supervisor that starts again reads it back.
+
+It holds references to secrets, never their values (the manifest's templates are filled in only when a process starts).
+A full disk must stop no service: what cannot be written is dropped, and the supervisor says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from devctl.core.lifecycle import IllegalEvent, step
+from devctl.core.model import Manifest, Service, Value
+from devctl.core.state import AnyEvent, ServiceState, Setup
+
+MAX_BYTES = 8_000_000
+"""Above this size the journal is set aside as ``journal.1.jsonl`` when a supervisor starts."""
+
+
+class Began(Value, tag="began"):
+    """A supervisor starts. ``wall`` and ``now`` are the same moment on both clocks."""
+
+    version: str
+    pid: int
+    boot: str
+    wall: float
+    now: float
+
+
+class Known(Value, tag="known"):
+    """The manifest as from now on."""
+
+    manifest: Manifest
+
+
+class Wanted(Value, tag="wanted"):
+    """What is to be up as from now on."""
+
+    names: tuple[str, ...]
+
+
+class Standing(Value, tag="standing"):
+    """All states at a supervisor's start."""
+
+    states: dict[str, ServiceState]
+
+
+class Happened(Value, tag="happened"):
+    """An event, with wall-clock and monotonic seconds."""
+
+    at: float
+    now: float
+    event: AnyEvent
+
+
+class Ended(Value, tag="ended"):
+    """A supervisor went: ``handover`` when its services run on."""
+
+    wall: float
+    handover: bool = False
+
+
+Record = Began | Known | Wanted | Standing | Happened | Ended
+_decode = msgspec.json.Decoder(Record).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Past(Value):
+    """What an earlier supervisor left: () and {} when there is nothing to take over."""
+
+    manifest: Manifest | None = None
+    wanted: tuple[str, ...] = ()
+    states: dict[str, ServiceState] = {}
+
+
+class Journal:
+    """An append-only file. Not for two writers: the supervisor's lock sees to that."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem = ""
+        self._descriptor: int | None = None
+
+    def write(self, records: Iterable[Record]) -> None:
+        """Append; on an error remember it in ``problem`` and go on."""
+        data = b"".join(_encode(record) + b"\n" for record in records)
+        try:
+            if self._descriptor is None:
+                self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.write(self._descriptor, data)
+            self.problem = ""
+        except OSError as error:
+            self.problem = f"the journal cannot be written: {error.strerror or error}"
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def set_aside(self) -> None:
+        """Begin a new file when the present one has grown too large."""
+        try:
+            if self.path.stat().st_size > MAX_BYTES:
+                self.path.replace(self.path.with_name("journal.1.jsonl"))
+        except OSError:
+            return
+
+
+def read(path: Path) -> list[Record]:
+    """Every record that can be read; a torn last line and lines of another version are passed over."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return []
+    records: list[Record] = []
+    for line in lines:
+        try:
+            records.append(_decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    return records
+
+
+def recover(path: Path, boot: str) -> Past:
+    """What the last supervisor knew, replayed from its last beginning. Nothing, when it ended cleanly or the machine
+    was started anew since."""
+    records = read(path)
+    starts = [number for number, record in enumerate(records) if isinstance(record, Began)]
+    if not starts:
+        return Past()
+    began, *rest = records[starts[-1] :]
+    if not isinstance(began, Began) or began.boot != boot:
+        return Past()
+    return _replay(rest)
+
+
+def _replay(records: Iterable[Record]) -> Past:
+    manifest: Manifest | None = None
+    services: dict[str, Service] = {}
+    wanted: tuple[str, ...] = ()
+    states: dict[str, ServiceState] = {}
+    for record in records:
+        match record:
+            case Known():
+                manifest = record.manifest
+                services |= manifest.services
+            case Wanted():
+                wanted = record.names
+            case Standing():
+                states = dict(record.states)
+            case Happened():
+                _happen(services, states, record)
+            case Ended() if not record.handover:
+                return Past(manifest=manifest)
+            case _:
+                continue
+    return Past(manifest=manifest, wanted=wanted, states={name: _interrupted(state) for name, state in states.items()})
+
+
+def _happen(services: dict[str, Service], states: dict[str, ServiceState], record: Happened) -> None:
+    name = record.event.service
+    service = services.get(name)
+    if service is None:
+        return
+    before = states.get(name) or ServiceState(name=name)
+    try:
+        states[name] = step(service, before, record.event, record.now)
+    except IllegalEvent:
+        return
+
+
+def _interrupted(state: ServiceState) -> ServiceState:
+    """A setup that was running when its supervisor died did not finish."""
+    return msgspec.structs.replace(state, setup=Setup.NEEDED) if state.setup is Setup.RUNNING else state

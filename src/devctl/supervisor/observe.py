@@ -1,0 +1,96 @@
+"""Watches what runs: probes each service's health, often while it starts and at its period once it is healthy."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from devctl.core.model import HealthCheck, LogProbe, Service
+from devctl.core.state import AnyEvent, Health, ProbeFailed, ProbePassed, ServiceState, State
+
+log = logging.getLogger(__name__)
+
+SHARE = 0.03
+"""The gap to the next try, as a share of the time already waited: so waiting costs at most that share."""
+SHORTEST, LONGEST = 0.005, 0.25
+"""Bounds of that gap, in seconds."""
+PER_WAITER = 0.00015
+"""The gap is at least this many seconds for each service that is waited for, so that a thousand of them starting at
+once leave the machine to do the starting."""
+
+Check = Callable[[Service, ServiceState], Awaitable[str]]
+"""One probe: "" when healthy, else why not."""
+
+
+def gap(waited: float, waiters: int) -> float:
+    """Seconds until the next try of a service that is not healthy yet."""
+    return max(min(max(waited * SHARE, SHORTEST), LONGEST), waiters * PER_WAITER)
+
+
+class Observer:
+    """One task a running service with a health check."""
+
+    def __init__(self, check: Check, emit: Callable[[AnyEvent], None]) -> None:
+        self._check, self._emit = check, emit
+        self._watches: dict[str, tuple[int, asyncio.Task[None]]] = {}
+        self._waiting = 0
+
+    def changed(self, service: Service, after: ServiceState) -> None:
+        """Begin to watch a run that now runs; end to watch one that no longer does."""
+        present = self._watches.get(service.name)
+        wanted = after.state is State.RUNNING and service.health is not None
+        if present and (not wanted or present[0] != after.run):
+            present[1].cancel()
+            del self._watches[service.name]
+            present = None
+        if wanted and not present and service.health:
+            task = asyncio.ensure_future(self._watch(service, service.health, after))
+            self._watches[service.name] = (after.run, task)
+
+    async def close(self) -> None:
+        """End every watch."""
+        tasks = [task for _, task in self._watches.values()]
+        self._watches.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch(self, service: Service, health: HealthCheck, state: ServiceState) -> None:
+        try:
+            if state.health is not Health.HEALTHY:
+                await self._until_healthy(service, health, state)
+            if not isinstance(health.probe, LogProbe):
+                await self._while_healthy(service, health, state)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("watching %s ended", service.name)
+            self._emit(ProbeFailed(service=service.name, run=state.run, reason="devctl could not probe it"))
+
+    async def _until_healthy(self, service: Service, health: HealthCheck, state: ServiceState) -> None:
+        begun = state.started_at if state.started_at is not None else time.monotonic()
+        said, overdue = "", False
+        self._waiting += 1
+        try:
+            while reason := await self._check(service, state):
+                late = time.monotonic() - begun >= health.start_period
+                if reason != said or (late and not overdue):
+                    self._emit(ProbeFailed(service=service.name, run=state.run, reason=reason))
+                    said, overdue = reason, late
+                await asyncio.sleep(gap(time.monotonic() - begun, self._waiting))
+        finally:
+            self._waiting -= 1
+        self._emit(ProbePassed(service=service.name, run=state.run))
+
+    async def _while_healthy(self, service: Service, health: HealthCheck, state: ServiceState) -> None:
+        missed = False
+        while True:
+            await asyncio.sleep(health.period)
+            reason = await self._check(service, state)
+            if reason:
+                self._emit(ProbeFailed(service=service.name, run=state.run, reason=reason))
+            elif missed:
+                self._emit(ProbePassed(service=service.name, run=state.run))
+            missed = bool(reason)
