@@ -38,6 +38,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   [ "$database" = postgres ] ||
     printf 'CREATE DATABASE :"database";\n' |
     as_postgres psql -v ON_ERROR_STOP=1 --no-psqlrc -U "$user" -d postgres -v database="$database"
+  # shellcheck source=/dev/null
   for file in /docker-entrypoint-initdb.d/*; do
     case $file in
       *.sh) . "$file" ;;
