@@ -1,0 +1,132 @@
+"""Lines as they come, from many logs."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from devctl.logs.read import Reader, Segment, segments
+from devctl.logs.text import MAX_LINE, Line, plain
+
+_SHORTEST, _LONGEST = 0.02, 0.25
+_UNFINISHED = 1.0
+"""Seconds after which a line without its end is shown as it is: a question that waits for an answer."""
+
+_BLOCK = 1 << 18
+
+
+class _Tail:
+    """Where the reading of one log stands."""
+
+    def __init__(self, folder: Path, name: str, part: Segment) -> None:
+        self._path, self._aside = f"{folder}/{name}.log", f"{folder}/{name}.log.1"
+        self._index = f"{folder}/{name}.idx.1"
+        self.name, self.inode, self.at = name, part.inode, part.end
+        self._aside_inode = _inode(self._aside)
+        self._rest, self._waits = b"", 0.0
+
+    def poll(self, now: float) -> Iterator[tuple[float, bytes]]:
+        """What was written since, as (time, line)."""
+        try:
+            facts = os.stat(self._path)
+        except OSError:
+            return
+        if facts.st_size != self.at or facts.st_ino != self.inode:
+            if self._replaced(facts):
+                yield from self._remainder()
+                self.inode, self.at = facts.st_ino, 0
+            yield from self._new(facts.st_mtime)
+            self._waits = now
+        elif self._rest and now - self._waits > _UNFINISHED:
+            rest, self._rest = self._rest, b""
+            yield facts.st_mtime, rest
+
+    def _replaced(self, facts: os.stat_result) -> bool:
+        aside, self._was_aside = _inode(self._aside), self._aside_inode
+        self._aside_inode = aside
+        return facts.st_size < self.at or facts.st_ino != self.inode or aside not in (0, self._was_aside)
+
+    def _remainder(self) -> Iterator[tuple[float, bytes]]:
+        """What was written to the log before it was put aside, and not read yet."""
+        if self._aside_inode in (0, self._was_aside):
+            return
+        part = Segment(self._aside, self._index)
+        self.at = max(0, self.at - part.index.dropped)
+        path, self._path = self._path, self._aside
+        try:
+            yield from self._new(part.index.last)
+        finally:
+            self._path = path
+
+    def _new(self, when: float) -> Iterator[tuple[float, bytes]]:
+        try:
+            handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            while block := os.pread(handle, _BLOCK, self.at):
+                self.at += len(block)
+                *lines, self._rest = (self._rest + block).split(b"\n")
+                yield from ((when, line) for line in lines)
+                if len(self._rest) > MAX_LINE:
+                    rest, self._rest = self._rest, b""
+                    yield when, rest
+        finally:
+            os.close(handle)
+
+
+def _inode(path: str) -> int:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0
+
+
+class Follow:
+    """An iterator over lines that never ends by itself. ``stop()`` ends it from another thread or a signal handler.
+
+    ``on_idle`` is called each time there was nothing new, with how long it slept (20 to 250 ms).
+    """
+
+    def __init__(
+        self, folder: Path, names: list[str], n: int | None, since: float | None,
+        grep: str | re.Pattern[str] | None, colour: bool,
+    ) -> None:  # fmt: skip
+        self._grep = re.compile(grep) if isinstance(grep, str) else grep
+        self._colour, self._stopped = colour, False
+        self.on_idle: Callable[[float], None] = lambda slept: None
+        parts = {name: segments(folder, name) for name in names}
+        for part in parts.values():
+            part[-1].cut()
+        self._tails = [_Tail(folder, name, part[-1]) for name, part in parts.items()]
+        self._first = Reader(folder, since, self._grep, colour).read(parts, n)
+
+    def stop(self) -> None:
+        """End the iteration soon."""
+        self._stopped = True
+
+    def __iter__(self) -> Iterator[Line]:
+        yield from self._first
+        pause = _SHORTEST
+        while not self._stopped:
+            came = False
+            for line in sorted(self._round(), key=lambda line: line.time):
+                came = True
+                yield line
+            if came:
+                pause = _SHORTEST
+                continue
+            time.sleep(pause)
+            self.on_idle(pause)
+            pause = min(_LONGEST, pause * 1.3)
+
+    def _round(self) -> Iterator[Line]:
+        now = time.monotonic()
+        for tail in self._tails:
+            for when, raw in tail.poll(now):
+                text = plain(raw, self._colour)
+                if self._grep is None or self._grep.search(plain(raw) if self._colour else text):
+                    yield Line(when, tail.name, text)

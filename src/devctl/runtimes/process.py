@@ -1,0 +1,320 @@
+"""Native processes: each leads a session of its own, writes straight to its log file and outlives the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devctl.core.model import ProcessSpec, Service
+from devctl.core.state import (
+    Adopted,
+    ContainerIdentity,
+    Exited,
+    Identity,
+    ProcessIdentity,
+    Started,
+    StopFailed,
+    Stopped,
+)
+from devctl.errors import DevctlError
+from devctl.logs import Logs
+from devctl.runtimes import host, signals
+from devctl.runtimes.base import Emit
+from devctl.runtimes.checks import Checks
+from devctl.runtimes.environment import Fill, arguments_of, environment_of, missing_command
+from devctl.runtimes.exits import Cancel, Exits
+from devctl.runtimes.tree import KILL_PATIENCE, Ended, Scan, Scanner, Tree, Undertaker, owner_of
+from devctl.runtimes.usage import Usage
+from devctl.runtimes.words import exit_note, start_failure
+
+LEFTOVER_GRACE = 3.0
+"""Seconds what a service leaves behind when it ends by itself has to end on SIGTERM."""
+
+UNWATCHED = "ended while no supervisor was watching"
+_REAP_EVERY = 5.0
+_WORDS = 10
+
+
+@dataclass(eq=False)
+class Run:
+    """One run of a service, from its start or adoption until nothing of it is left."""
+
+    service: Service
+    number: int
+    who: ProcessIdentity
+    tree: Tree
+    emit: Emit
+    offset: int
+    environment: dict[str, str]
+    code: int | None = None
+    cancel: Cancel = lambda: None
+    after_exit: asyncio.Task[None] | None = None
+    stopping: asyncio.Task[None] | None = None
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A process that was killed though no service ran any more."""
+
+    pid: int
+    service: str
+    command: str
+
+
+class ProcessRuntime:
+    """Starts, stops, adopts and watches native processes. One for each event loop.
+
+    ``root`` is the workspace's folder, ``workspace`` its id (no "/"), ``fill`` what fills ``${VAR}`` in.
+    """
+
+    def __init__(self, root: Path, workspace: str, logs: Logs, fill: Fill) -> None:
+        self._root, self._workspace, self._logs, self._fill = root, workspace, logs, fill
+        self._runs: dict[str, Run] = {}
+        self._starting: dict[str, asyncio.Future[None]] = {}
+        self._called_off: set[str] = set()
+        self._exits, self._scanner, self._usage = Exits(), Scanner(self._reap_orphans), Usage()
+        self._checks = Checks(spawn, self._exits)
+        self._undertaker = Undertaker(self._scanner, self._exits)
+        self._gate: asyncio.Lock | None = None
+        self._reaper: asyncio.TimerHandle | None = None
+
+    async def start(self, service: Service, run: int, environment: Mapping[str, str], emit: Emit) -> None:
+        """Start it: ends in Started or StartFailed, and later, once, in Exited."""
+        self._prepare()
+        assert self._gate is not None
+        self._starting[service.name] = asyncio.get_running_loop().create_future()
+        try:
+            async with self._gate:  # one start each turn of the loop: a thousand of them do not hold up the rest
+                await asyncio.sleep(0)
+                if service.name in self._called_off:
+                    raise DevctlError("it was stopped before it began")
+                self._start(service, run, environment, emit)
+        except (DevctlError, OSError) as error:
+            emit(start_failure(service, run, error))
+        finally:
+            self._called_off.discard(service.name)
+            self._starting.pop(service.name).set_result(None)
+
+    def _prepare(self) -> None:
+        if self._gate is None:
+            self._gate = asyncio.Lock()
+            host.become_subreaper()
+            host.raise_open_files()
+            os.environ.pop(host.MARK, None)  # or what we run for ourselves would count as that service's
+            self._reaper = asyncio.get_running_loop().call_later(_REAP_EVERY, self._reap_now_and_then)
+
+    def _start(self, service: Service, run: int, given: Mapping[str, str], emit: Emit) -> None:
+        spec = service.process
+        assert spec is not None, f"{service.name} is no native process"
+        mark = f"{self._workspace}/{service.name}/{run}"
+        environment = environment_of(spec, given, self._fill, mark, host.MARK)
+        _check(spec, environment)
+        offset = self._logs.mark_run(service.name)
+        output = self._logs.open(service.name)
+        try:
+            pid = spawn(arguments_of(spec.command), spec.path, environment, output)
+        finally:
+            os.close(output)
+        who = host.identity(pid)
+        assert who is not None, "a child that was not reaped has a pid"
+        self._watch(Run(service, run, who, self._tree(service.name, who), emit, offset, environment), mark)
+        emit(Started(service=service.name, run=run, identity=who))
+
+    def _tree(self, name: str, who: ProcessIdentity | None, watched: bool = True) -> Tree:
+        leader = (who.pid, who.start) if who else None
+        return Tree(f"{self._workspace}/{name}/", leader, watched and who is not None)
+
+    def _watch(self, run: Run, mark: str) -> None:
+        key = (run.who.pid, run.who.start)
+        self._scanner.remember(key, mark)
+        self._runs[run.service.name] = run
+        run.cancel = self._exits.watch(key, lambda: self._leader_ended(run))
+
+    def _leader_ended(self, run: Run) -> None:
+        run.code = signals.peek(run.who.pid)
+        if run.stopping is None:
+            run.after_exit = asyncio.get_running_loop().create_task(self._bury(run))
+
+    async def _bury(self, run: Run) -> None:
+        """After the end of the leader: end what it left, take its zombie away, tell."""
+        grace = min(_grace(run.service), LEFTOVER_GRACE)
+        ended = await self._undertaker.end(run.tree, signal.SIGTERM, grace)
+        self._close(run)
+        name = run.service.name
+        words = await asyncio.to_thread(self._logs.words, name, self._logs.run_offset(name), _WORDS)
+        run.emit(Exited(service=name, run=run.number, code=run.code, words=words, note=exit_note(run.code, ended)))
+
+    def _close(self, run: Run) -> None:
+        run.cancel()
+        code = signals.reap(run.who.pid)
+        run.code = code if run.code is None else run.code
+        if self._runs.get(run.service.name) is run:
+            del self._runs[run.service.name]
+
+    async def stop(self, service: Service, run: int, identity: Identity | None, emit: Emit) -> None:
+        """Stop it and everything it left: ends in Stopped or StopFailed. A second call waits for the first one."""
+        self._prepare()
+        if starting := self._starting.get(service.name):
+            self._called_off.add(service.name)
+            await starting
+        known = self._runs.get(service.name)
+        if known is not None and known.after_exit is not None:
+            await asyncio.shield(known.after_exit)
+            known = None
+        if known is None:
+            tree = self._tree(service.name, _living(identity), watched=False)
+            self._tell(service, run, await self._end(service, tree), None, emit)
+            return
+        if known.stopping is None:
+            known.stopping = asyncio.get_running_loop().create_task(self._stop(known, service, run, emit))
+        await asyncio.shield(known.stopping)
+
+    async def _stop(self, known: Run, service: Service, number: int, emit: Emit) -> None:
+        ended = await self._end(service, known.tree)
+        if ended.survivors:
+            known.stopping = None
+        else:
+            self._close(known)
+        self._tell(service, number, ended, known.code, emit)
+
+    async def _end(self, service: Service, tree: Tree) -> Ended:
+        spec = service.process or service.native
+        number = signal.Signals[spec.stop_signal] if spec else signal.SIGTERM
+        return await self._undertaker.end(tree, number, _grace(service))
+
+    @staticmethod
+    def _tell(service: Service, run: int, ended: Ended, code: int | None, emit: Emit) -> None:
+        if not ended.survivors:
+            emit(Stopped(service=service.name, run=run, code=code))
+            return
+        names = ", ".join(f"{entry.pid} ({host.here().command(entry.pid) or '?'})" for entry in ended.survivors)
+        reason = f"still there {KILL_PATIENCE:g} s after SIGKILL: {names}"
+        emit(StopFailed(service=service.name, run=run, reason=reason))
+
+    async def adopt(self, service: Service, run: int, identity: Identity | None, emit: Emit) -> None:
+        """Look whether that very run still lives: ends in Adopted (and later in Exited) or Exited."""
+        self._prepare()
+        mark = f"{self._workspace}/{service.name}/{run}"
+        who = _living(identity) if identity is not None else await self._find_leader(mark)
+        if who is not None:
+            if service.name not in self._runs:
+                offset = self._logs.run_offset(service.name)
+                environment = host.here().environment(who.pid)
+                self._watch(Run(service, run, who, self._tree(service.name, who), emit, offset, environment), mark)
+            emit(Adopted(service=service.name, run=run, identity=who))
+            return
+        await self._end(service, self._tree(service.name, None))
+        words = await asyncio.to_thread(self._logs.words, service.name, self._logs.run_offset(service.name), _WORDS)
+        emit(Exited(service=service.name, run=run, code=None, words=words, note=UNWATCHED))
+
+    async def _find_leader(self, mark: str) -> ProcessIdentity | None:
+        scan = await self._scanner.fresh()
+        for entry in scan.find("owner", owner_of(mark)):
+            if scan.marks[entry.pid] == mark and entry.pid == entry.session:
+                return ProcessIdentity(pid=entry.pid, start=entry.start, boot=host.boot_id())
+        return None
+
+    async def sweep(self, keep: Collection[Identity] = ()) -> tuple[Swept, ...]:
+        """End whatever still carries this workspace's mark, except the trees of ``keep``; returns what there was."""
+        scan = await self._scanner.fresh()
+        kept = {scan.marks.get(who.pid, "").rpartition("/")[0] for who in keep if isinstance(who, ProcessIdentity)}
+        owners = {owner_of(mark) for mark in scan.marks.values() if mark.startswith(f"{self._workspace}/")}
+        wanted = [owner for owner in owners if owner.rstrip("/") not in kept]
+        found = [
+            Swept(entry.pid, owner.split("/")[1], host.here().command(entry.pid))
+            for owner in wanted
+            for entry in scan.find("owner", owner)
+        ]
+        await asyncio.gather(*(self._undertaker.end(Tree(o), signal.SIGTERM, LEFTOVER_GRACE) for o in wanted))
+        return tuple(found)
+
+    def usage(self, identities: Mapping[str, Identity]) -> dict[str, tuple[float, int]]:
+        """CPU percent (of one core, since the last call) and memory in bytes by service name, whole trees counted."""
+        who = {name: it for name, it in identities.items() if isinstance(it, ProcessIdentity)}
+        trees = {name: self._tree(name, it) for name, it in who.items()}
+        scan = self._scanner.scan()
+        return self._usage.of({name: tree.members(scan) for name, tree in trees.items()})
+
+    async def execute(self, service: Service, command: str | tuple[str, ...], timeout: float) -> tuple[int, str]:
+        """Run a health check's command as the service would, in its folder and environment: see Checks.run."""
+        spec, known = service.process or service.native, self._runs.get(service.name)
+        environment = known.environment if known else dict(os.environ)
+        return await self._checks.run(command, spec.path if spec else str(self._root), environment, timeout)
+
+    def _reap_now_and_then(self) -> None:
+        if signals.has_zombie():
+            self._scanner.scan()
+        self._reaper = asyncio.get_running_loop().call_later(_REAP_EVERY, self._reap_now_and_then)
+
+    def _reap_orphans(self, scan: Scan) -> None:
+        """Take away the zombies that became our children; never one whose exit code is still wanted."""
+        wanted, me = self._checks.pids | {run.who.pid for run in self._runs.values()}, os.getpid()
+        for entry in scan.processes.values():
+            if entry.dead and entry.parent == me and scan.marks[entry.pid] and entry.pid not in wanted:
+                signals.reap(entry.pid)
+
+    async def close(self) -> None:
+        """Watch no more; what runs, runs on."""
+        for run in self._runs.values():
+            run.cancel()
+        if self._reaper is not None:
+            self._reaper.cancel()
+        self._exits.close()
+
+
+def spawn(arguments: list[str], path: str, environment: Mapping[str, str], output: int) -> int:
+    """Start a process as leader of a new session and return its pid; the caller reaps it. Raises OSError.
+
+    Its stdin is a FIFO that it holds open for writing itself: it never ends and never has anything to read.
+    """
+    stdin = _endless()
+    try:
+        child = subprocess.Popen(
+            arguments, cwd=path, env=environment, stdin=stdin, stdout=output, stderr=output, start_new_session=True
+        )
+    finally:
+        os.close(stdin)
+    host.restore_open_files(child.pid)
+    child.returncode = 0  # so that subprocess forgets it and leaves its exit code to us
+    return child.pid
+
+
+def _endless() -> int:
+    while True:
+        name = os.path.join(tempfile.gettempdir(), f"devctl-{os.getpid()}-{os.urandom(8).hex()}")
+        try:
+            os.mkfifo(name, 0o600)
+        except FileExistsError:
+            continue
+        try:
+            return os.open(name, os.O_RDWR | os.O_CLOEXEC)
+        finally:
+            os.unlink(name)
+
+
+def _grace(service: Service) -> float:
+    spec = service.process or service.native
+    return spec.stop_grace_period if spec else 10.0
+
+
+def _living(identity: Identity | None) -> ProcessIdentity | None:
+    if identity is None or isinstance(identity, ContainerIdentity):
+        return None
+    return identity if host.alive(identity) else None
+
+
+def _check(spec: ProcessSpec, environment: Mapping[str, str]) -> None:
+    """Raise the DevctlError of what certainly cannot be started."""
+    if not os.path.isdir(spec.path):
+        hint = "correct `path` in services.yaml, or get the sources"
+        raise DevctlError("its folder does not exist", where=spec.path, why=os.strerror(errno.ENOENT), hint=hint)
+    if word := missing_command(spec.command, spec.path, environment.get("PATH")):
+        hint = f"install {word}, or correct `command` in services.yaml"
+        raise DevctlError(f"{word}: command not found", why=f"looked for it in {spec.path} and PATH", hint=hint)
