@@ -1,0 +1,106 @@
+"""HTTP: one shared client, and no request before a bare connection has said that somebody listens."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+from devctl.core.model import HttpProbe
+from devctl.probes.connect import Addresses, connect, is_local, refusal
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class HttpCheck:
+    """Asks URLs. Connections are not kept: a server that waits for idle ones to end could not stop quickly."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._clients: dict[bool, httpx.AsyncClient] = {}
+        self._httpx: Any = None
+
+    async def check(self, probe: HttpProbe, was_up: bool, timeout: float) -> str:
+        """ "" or why not. ``was_up``: the last check passed, so that the request comes first."""
+        url = urlsplit(probe.url)
+        host = url.hostname or ""
+        port = url.port or (443 if url.scheme == "https" else 80)
+        async with asyncio.timeout(timeout):
+            addresses = self._addresses.of(host, port)
+            listening = addresses[:1] if was_up else [a for a in addresses if await _listens(a, port)]
+        if addresses and not listening:
+            return f"connection refused on {host}:{port}"
+        client = await self._client(local=is_local(host))
+        reason = ""
+        for address in listening or [host]:
+            reason = await self._timed(client, url, address, probe, timeout)
+            if not reason:
+                self._addresses.prefer(host, port, address)
+                return ""
+        if len(addresses) > 1 and len(listening) > 1:
+            self._addresses.prefer(host, port, listening[-1])
+        return reason
+
+    async def _timed(
+        self, client: httpx.AsyncClient, url: SplitResult, address: str, probe: HttpProbe, timeout: float
+    ) -> str:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._get(client, url, address, probe)
+        except TimeoutError:
+            return f"no answer within {timeout:g} s from {url.path or '/'}"
+
+    async def _get(self, client: httpx.AsyncClient, url: SplitResult, address: str, probe: HttpProbe) -> str:
+        target = self._httpx.URL(probe.url).copy_with(host=address)
+        extensions = {"sni_hostname": url.hostname} if url.scheme == "https" else {}
+        headers = {"Host": url.netloc.rpartition("@")[2]}
+        try:
+            async with client.stream("GET", target, headers=headers, extensions=extensions) as answer:
+                status = answer.status_code
+        except self._httpx.ConnectError as error:
+            return await self._refused(url, address, error)
+        except self._httpx.RemoteProtocolError:
+            return f"no HTTP answer from {url.netloc}: the connection was closed or speaks something else"
+        except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError) as error:
+            return f"no answer from {url.netloc}: {error or type(error).__name__}"
+        if any(low <= status <= high for low, high in probe.status):
+            return ""
+        return f"HTTP {status} from {url.path or '/'}"
+
+    async def _refused(self, url: SplitResult, address: str, error: Exception) -> str:
+        """Why a connection failed; httpx itself does not tell a refusal from a TLS error clearly."""
+        port = url.port or (443 if url.scheme == "https" else 80)
+        if ":" in address or address.replace(".", "").isdigit():
+            try:
+                (await connect(address, port)).close()
+            except OSError as cause:
+                return refusal(cause, url.hostname or "", port)
+        return f"no connection to {url.netloc}: {error}"
+
+    async def _client(self, local: bool) -> httpx.AsyncClient:
+        """The client for this machine trusts self-signed certificates and knows no proxies; the other one is strict."""
+        if self._httpx is None:
+            self._httpx = await asyncio.to_thread(importlib.import_module, "httpx")
+        if local not in self._clients:
+            limits = self._httpx.Limits(max_connections=None, max_keepalive_connections=0)
+            self._clients[local] = self._httpx.AsyncClient(
+                trust_env=not local, verify=not local, follow_redirects=False, timeout=None, limits=limits,
+                headers={"User-Agent": "devctl", "Accept": "*/*", "Connection": "close"},
+            )  # fmt: skip
+        return self._clients[local]
+
+    async def close(self) -> None:
+        """Give the clients back."""
+        for client in self._clients.values():
+            await client.aclose()
+        self._clients.clear()
+
+
+async def _listens(address: str, port: int) -> bool:
+    try:
+        (await connect(address, port)).close()
+    except OSError:
+        return False
+    return True

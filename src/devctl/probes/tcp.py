@@ -1,0 +1,89 @@
+"""TCP: does the port accept, and, where PostgreSQL is expected, does it answer as a server that is ready?"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+
+from devctl.core.model import Runtime, Service, TcpProbe
+from devctl.probes.connect import Addresses, connect, receive, refusal
+
+_PROTOCOL = 196608
+_STARTING_UP = b"57P03"
+_SILENCE = 0.2
+_PROXY = 0.03
+"""Seconds in which Docker's proxy, which accepts for a container that does not listen yet, hangs up again."""
+
+
+class TcpCheck:
+    """Checks ports, and remembers at which address each answered."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+
+    async def check(self, service: Service, probe: TcpProbe) -> str:
+        """ "" or why not. Raises TimeoutError only where the caller limits the time."""
+        addresses = self._addresses.of(probe.host, probe.port) or await _resolve(probe.host, probe.port)
+        if not addresses:
+            return f"the name {probe.host} cannot be resolved"
+        reasons = []
+        for address in addresses:
+            try:
+                reason = await _ask(service, address, probe.port)
+            except OSError as error:
+                reason = refusal(error, probe.host, probe.port)
+            if not reason:
+                self._addresses.prefer(probe.host, probe.port, address)
+                return ""
+            reasons.append(reason)
+        return next((reason for reason in reasons if "refused" not in reason), reasons[0])
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+async def _ask(service: Service, address: str, port: int) -> str:
+    stream = await connect(address, port)
+    try:
+        if _is_postgres(service, port):
+            return await _postgres(stream, address, port)
+        if service.runtime is Runtime.CONTAINER:
+            return await _hangs_up(stream, port)
+        return ""
+    finally:
+        stream.close()
+
+
+def _is_postgres(service: Service, port: int) -> bool:
+    return port == 5432 or "postgres" in service.name or "postgres" in service.compose
+
+
+async def _postgres(stream: socket.socket, address: str, port: int) -> str:
+    """A startup packet is answered by R, or by E with an SQLSTATE, which says all but "starting up" when it is up."""
+    try:
+        stream.send(startup_packet())
+    except OSError:
+        return f"port {port} accepts and hangs up"
+    answer = await receive(stream, _SILENCE)
+    if answer == b"":
+        with await connect(address, port) as again:
+            return await _hangs_up(again, port)
+    if answer is not None and answer[:1] == b"E" and b"C" + _STARTING_UP + b"\0" in answer:
+        return "PostgreSQL is starting up, stopping or recovering"
+    return ""
+
+
+def startup_packet() -> bytes:
+    """PostgreSQL's StartupMessage of protocol 3.0 (PostgreSQL's manual, "Message Formats")."""
+    body = struct.pack("!i", _PROTOCOL) + b"user\0devctl\0database\0postgres\0\0"
+    return struct.pack("!i", len(body) + 4) + body
+
+
+async def _hangs_up(stream: socket.socket, port: int) -> str:
+    return f"port {port} accepts and hangs up" if await receive(stream, _PROXY) == b"" else ""
