@@ -31,7 +31,7 @@ class _Tail:
     def poll(self, now: float) -> Iterator[tuple[float, bytes]]:
         """What was written since, as (time, line)."""
         try:
-            facts = os.stat(self._path)
+            facts = os.stat(self._path)  # noqa: PTH116 - many files, many times a second
         except OSError:
             return
         if facts.st_size != self.at or facts.st_ino != self.inode:
@@ -80,7 +80,7 @@ class _Tail:
 
 def _inode(path: str) -> int:
     try:
-        return os.stat(path).st_ino
+        return Path(path).stat().st_ino
     except OSError:
         return 0
 
@@ -97,7 +97,7 @@ class Follow:
     ) -> None:  # fmt: skip
         self._grep = re.compile(grep) if isinstance(grep, str) else grep
         self._colour, self._stopped = colour, False
-        self.on_idle: Callable[[float], None] = lambda slept: None
+        self.on_idle: Callable[[float], object] = float
         parts = {name: segments(folder, name) for name in names}
         for part in parts.values():
             part[-1].cut()

@@ -1,4 +1,4 @@
-"""When was that written? Since services write straight to their files, the lines carry no time; a small file beside each
+"""When was that written? Services write straight to their files, so the lines carry no time; a small file beside each
 log, NAME.idx, remembers how long the log was when.
 
 A record is 16 bytes: the wall time (float64, seconds) and the log's length then (uint64). A negative time marks the

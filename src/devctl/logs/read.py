@@ -1,4 +1,7 @@
-"""Reading logs of any size: backwards for the last lines, forwards for the rest, many merged by time. Never a whole file."""
+"""Reading logs of any size: backwards for the last lines, forwards for the rest, many merged by time.
+
+Never a whole file at once.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class Segment:
     def __init__(self, path: str, index_path: str) -> None:
         self.path = path
         try:
-            facts = os.stat(path)
+            facts = Path(path).stat()
             self.inode, self.start, self.end = facts.st_ino, 0, facts.st_size
             self.index = Index(index_path, facts.st_mtime)
         except OSError:
@@ -66,7 +69,7 @@ class Segment:
             if len(rest) > MAX_LINE:
                 yield at, rest
                 rest = b""
-        if rest or self.end > self.start and self._read(self.start, 1) == b"\n":
+        if rest or (self.end > self.start and self._read(self.start, 1) == b"\n"):
             yield self.start, rest
 
     def forwards(self) -> Iterator[Piece]:
@@ -94,7 +97,7 @@ def segments(folder: Path, name: str) -> list[Segment]:
     """What there is of a log, oldest first."""
     aside = []
     number = 1
-    while os.path.exists(folder / f"{name}.log.{number}"):
+    while (folder / f"{name}.log.{number}").exists():
         aside.append(Segment(f"{folder}/{name}.log.{number}", f"{folder}/{name}.idx.{number}"))
         number += 1
     return [*reversed(aside), Segment(f"{folder}/{name}.log", f"{folder}/{name}.idx")]
@@ -111,7 +114,8 @@ class Reader:
         """All lines by time, or the last ``n`` of them all."""
         if n is None:
             return heapq.merge(*(self._forwards(name, part) for name, part in parts.items()), key=_time)
-        newest_first = heapq.merge(*(self._backwards(name, part) for name, part in parts.items()), key=_time, reverse=True)
+        each = (self._backwards(name, part) for name, part in parts.items())
+        newest_first = heapq.merge(*each, key=_time, reverse=True)
         return iter(list(islice(newest_first, max(0, n)))[::-1])
 
     def _forwards(self, name: str, parts: Iterable[Segment]) -> Iterator[Line]:

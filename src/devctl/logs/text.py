@@ -9,7 +9,8 @@ MAX_LINE = 1 << 16
 """Bytes after which a line that does not end is cut into pieces."""
 
 _ESCAPE = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-Z\\^-~])|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]|\x1b"
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-Z\\^-~])"
+    r"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]|\x1b"
 )
 _COLOUR = re.compile(r"\x1b\[[\d;:]*m")
 

@@ -72,11 +72,12 @@ async def connect(address: str, port: int) -> socket.socket:
             code = stream.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code == 0 and stream.getsockname() == stream.getpeername():
             code = errno.ECONNREFUSED  # it met itself: the port was free and became our own end
-        if code:
-            raise OSError(code, os.strerror(code))
     except BaseException:
         stream.close()
         raise
+    if code:
+        stream.close()
+        raise OSError(code, os.strerror(code))
     return stream
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from devctl.core.model import ExecProbe, HttpProbe, LogProbe, Runtime, Service, TcpProbe
+from devctl.core.model import ExecProbe, HealthCheck, HttpProbe, LogProbe, Runtime, Service, TcpProbe
 from devctl.logs import Logs, plain
 from devctl.probes.connect import Addresses
 from devctl.probes.http import HttpCheck
@@ -32,7 +32,7 @@ class Prober:
         if service.health is None:
             return ""
         try:
-            reason = await self._check(service, pid, log_offset)
+            reason = await self._check(service, service.health, pid, log_offset)
         except TimeoutError:
             reason = f"no answer within {service.health.timeout:g} s"
         if reason:
@@ -41,9 +41,8 @@ class Prober:
             self._up[service.name] = pid
         return reason
 
-    async def _check(self, service: Service, pid: int | None, log_offset: int) -> str:
-        assert service.health is not None
-        probe, timeout = service.health.probe, service.health.timeout
+    async def _check(self, service: Service, health: HealthCheck, pid: int | None, log_offset: int) -> str:
+        probe, timeout = health.probe, health.timeout
         match probe:
             case HttpProbe():
                 was_up = service.name in self._up and self._up[service.name] == pid

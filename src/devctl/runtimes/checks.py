@@ -42,9 +42,7 @@ class Checks:
             return code, output.read().decode("utf-8", "replace")
 
     async def _wait(self, pid: int, timeout: float) -> int:
-        who = host.identity(pid)
-        assert who is not None, "a child that was not reaped has a pid"
-        key, done = (pid, who.start), asyncio.get_running_loop().create_future()
+        key, done = (pid, host.identity(pid).start), asyncio.get_running_loop().create_future()
         cancel = self._exits.watch(key, lambda: None if done.done() else done.set_result(None))
         try:
             async with asyncio.timeout(timeout):

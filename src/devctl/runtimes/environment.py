@@ -6,26 +6,25 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from devctl.core.model import ProcessSpec
 from devctl.errors import DevctlError
-
-Fill = Callable[[str, Mapping[str, str]], str]
-"""Fills the ``${VAR}`` of a template from a mapping; raises DevctlError for what is missing."""
+from devctl.manifest.interpolate import TemplateError, fill
+from devctl.runtimes.host import MARK
 
 _PLAIN_WORD = re.compile(r"[\w./+@-]+")
 _KEY = re.compile(r"(?:export\s+)?([A-Za-z_][\w.-]*)\s*(?:=|:\s)\s*(.*)", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
-_SHELL_WORDS = frozenset(
-    ". : alias bg break case cd command continue do echo eval exec exit export false fg for function getopts hash if jobs "
-    "kill local nohup printf pwd read readonly return set shift source test time times trap true type typeset ulimit "
-    "umask unalias unset until wait while select declare let builtin enable shopt pushd popd".split()
+_SHELL_WORDS = re.compile(
+    r"[.:]|alias|bg|break|builtin|case|cd|command|continue|declare|do|echo|enable|eval|exec|exit|export|false|fg|for"
+    r"|function|getopts|hash|if|jobs|kill|let|local|nohup|popd|printf|pushd|pwd|read|readonly|return|select|set|shift"
+    r"|shopt|source|test|time|times|trap|true|type|typeset|ulimit|umask|unalias|unset|until|wait|while"
 )
 
 
-def environment_of(spec: ProcessSpec, given: Mapping[str, str], fill: Fill, mark: str, name: str) -> dict[str, str]:
+def environment_of(spec: ProcessSpec, given: Mapping[str, str], mark: str) -> dict[str, str]:
     """The environment of a process: the user's, over it the env_files' values, over them the manifest's.
 
     ``given`` without a PATH is only part of the user's environment, and this process's stands in for the rest.
@@ -34,11 +33,18 @@ def environment_of(spec: ProcessSpec, given: Mapping[str, str], fill: Fill, mark
     """
     user = dict(given) if "PATH" in given else {**os.environ, **given}
     files = read_env_files(spec.env_file)
-    own = {key: fill(template, {**files, **user}) for key, template in spec.environment.items()}
+    own = {key: _filled(key, template, {**files, **user}) for key, template in spec.environment.items()}
     asked = {**files, **own}
     user.pop("NO_COLOR", None)
     defaults = {} if "NO_COLOR" in asked else {"FORCE_COLOR": "1"}
-    return {**user, "PYTHONUNBUFFERED": "1", **defaults, "PWD": spec.path, **asked, name: mark}
+    return {**user, "PYTHONUNBUFFERED": "1", **defaults, "PWD": spec.path, **asked, MARK: mark}
+
+
+def _filled(key: str, template: str, values: Mapping[str, str]) -> str:
+    try:
+        return fill(template, values)
+    except TemplateError as error:
+        raise DevctlError(error.message, where=f"environment.{key}", hint=error.hint) from error
 
 
 def read_env_files(paths: tuple[str, ...]) -> dict[str, str]:
@@ -49,7 +55,8 @@ def read_env_files(paths: tuple[str, ...]) -> dict[str, str]:
             text = Path(path).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise DevctlError("the env_file cannot be read", where=path, why=why, hint="create it or correct `env_file`") from error
+            hint = "create it or correct `env_file`"
+            raise DevctlError("the env_file cannot be read", where=path, why=why, hint=hint) from error
         found.update(parse_dotenv(text, path))
     return found
 
@@ -114,7 +121,7 @@ def missing_command(command: str | tuple[str, ...], path: str, search: str | Non
     if not word:
         return ""
     if "/" in word:
-        return "" if os.path.exists(os.path.join(path, word)) else word
+        return "" if (Path(path) / word).exists() else word
     return "" if shutil.which(word, path=search) else word
 
 
@@ -125,4 +132,4 @@ def _first_word(command: str) -> str:
         return ""
     if not words or not command.lstrip().startswith(words[0]) or not _PLAIN_WORD.fullmatch(words[0]):
         return ""
-    return "" if words[0] in _SHELL_WORDS else words[0]
+    return "" if _SHELL_WORDS.fullmatch(words[0]) else words[0]

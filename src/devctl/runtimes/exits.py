@@ -1,4 +1,4 @@
-"""Being told when a process ends, whoever's child it is: pidfd on Linux, kqueue on macOS, a look now and then elsewhere."""
+"""Being told when a process ends, whoever's child it is: by pidfd (Linux), kqueue (macOS) or a look now and then."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _POLL = 0.05
 
 
 class Exits:
-    """Watches processes from one event loop. ``on_exit`` is called once, soon after the end (or at once when it is over)."""
+    """Watches processes from one event loop. ``on_exit`` is called once, soon after the end, if it isn't over yet."""
 
     def __init__(self) -> None:
         self._queue: Any = None
@@ -110,5 +110,8 @@ def _by_polling(loop: asyncio.AbstractEventLoop, who: Key, on_exit: Callable[[],
         else:
             on_exit()
 
+    def cancel() -> None:
+        timer.cancel()
+
     timer = loop.call_soon(look)
-    return lambda: timer.cancel()
+    return cancel

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import functools
 import os
 import resource
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from devctl.core.state import ProcessIdentity
+
+if TYPE_CHECKING:
+    import psutil
 
 MARK = "DEVCTL_SERVICE"
 """The environment variable every process of a service inherits: ``<workspace>/<service>/<run>``."""
@@ -91,7 +95,7 @@ class Linux:
         return self._parse(pid, text) if text else None
 
     def processes(self) -> Iterable[Process]:
-        for name in os.listdir(self._proc):
+        for name in os.listdir(self._proc):  # noqa: PTH208 - thousands of names, often
             if name.isdigit() and (found := self.process(int(name))):
                 yield found
 
@@ -162,10 +166,9 @@ class Macos:
             return ""
 
     @staticmethod
-    def _facts(entry: object) -> Process:
+    def _facts(entry: psutil.Process) -> Process:
         import psutil
 
-        assert isinstance(entry, psutil.Process)
         state = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_STOPPED: "T"}.get(entry.status(), "S")
         cpu, rss = 0.0, 0
         try:
@@ -224,10 +227,12 @@ def boot_id() -> str:
     return here().boot_id()
 
 
-def identity(pid: int) -> ProcessIdentity | None:
-    """Who ``pid`` is now (a zombie too), None when there is no such process."""
+def identity(pid: int) -> ProcessIdentity:
+    """Who ``pid`` is now (a zombie too). Raises ProcessLookupError when there is no such process."""
     found = here().process(pid)
-    return ProcessIdentity(pid=pid, start=found.start, boot=boot_id()) if found else None
+    if found is None:
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+    return ProcessIdentity(pid=pid, start=found.start, boot=boot_id())
 
 
 def alive(who: ProcessIdentity) -> bool:
@@ -250,7 +255,7 @@ def protected() -> frozenset[int]:
 
 @functools.cache
 def raise_open_files(wanted: int = 65536) -> int:
-    """Let this process open as many files as it may (a descriptor for each watched process); returns the limit before."""
+    """Let this process open as many files as it may (one for each watched process); returns the limit before."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     aim = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if MACOS or soft == resource.RLIM_INFINITY or soft >= aim:

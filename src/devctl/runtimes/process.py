@@ -28,7 +28,7 @@ from devctl.logs import Logs
 from devctl.runtimes import host, signals
 from devctl.runtimes.base import Emit
 from devctl.runtimes.checks import Checks
-from devctl.runtimes.environment import Fill, arguments_of, environment_of, missing_command
+from devctl.runtimes.environment import arguments_of, environment_of, missing_command
 from devctl.runtimes.exits import Cancel, Exits
 from devctl.runtimes.tree import KILL_PATIENCE, Ended, Scan, Scanner, Tree, Undertaker, owner_of
 from devctl.runtimes.usage import Usage
@@ -71,30 +71,27 @@ class Swept:
 class ProcessRuntime:
     """Starts, stops, adopts and watches native processes. One for each event loop.
 
-    ``root`` is the workspace's folder, ``workspace`` its id (no "/"), ``fill`` what fills ``${VAR}`` in.
+    ``root`` is the workspace's folder, ``workspace`` its id (no "/").
     """
 
-    def __init__(self, root: Path, workspace: str, logs: Logs, fill: Fill) -> None:
-        self._root, self._workspace, self._logs, self._fill = root, workspace, logs, fill
+    def __init__(self, root: Path, workspace: str, logs: Logs) -> None:
+        self._root, self._workspace, self._logs = root, workspace, logs
         self._runs: dict[str, Run] = {}
         self._starting: dict[str, asyncio.Future[None]] = {}
         self._called_off: set[str] = set()
         self._exits, self._scanner, self._usage = Exits(), Scanner(self._reap_orphans), Usage()
         self._checks = Checks(spawn, self._exits)
         self._undertaker = Undertaker(self._scanner, self._exits)
-        self._gate: asyncio.Lock | None = None
+        self._gate = asyncio.Lock()
         self._reaper: asyncio.TimerHandle | None = None
 
     async def start(self, service: Service, run: int, environment: Mapping[str, str], emit: Emit) -> None:
         """Start it: ends in Started or StartFailed, and later, once, in Exited."""
         self._prepare()
-        assert self._gate is not None
         self._starting[service.name] = asyncio.get_running_loop().create_future()
         try:
             async with self._gate:  # one start each turn of the loop: a thousand of them do not hold up the rest
                 await asyncio.sleep(0)
-                if service.name in self._called_off:
-                    raise DevctlError("it was stopped before it began")
                 self._start(service, run, environment, emit)
         except (DevctlError, OSError) as error:
             emit(start_failure(service, run, error))
@@ -103,8 +100,7 @@ class ProcessRuntime:
             self._starting.pop(service.name).set_result(None)
 
     def _prepare(self) -> None:
-        if self._gate is None:
-            self._gate = asyncio.Lock()
+        if self._reaper is None:
             host.become_subreaper()
             host.raise_open_files()
             os.environ.pop(host.MARK, None)  # or what we run for ourselves would count as that service's
@@ -112,9 +108,10 @@ class ProcessRuntime:
 
     def _start(self, service: Service, run: int, given: Mapping[str, str], emit: Emit) -> None:
         spec = service.process
-        assert spec is not None, f"{service.name} is no native process"
+        if spec is None or service.name in self._called_off:
+            raise DevctlError("it was stopped before it began" if spec else "it is no native process")
         mark = f"{self._workspace}/{service.name}/{run}"
-        environment = environment_of(spec, given, self._fill, mark, host.MARK)
+        environment = environment_of(spec, given, mark)
         _check(spec, environment)
         offset = self._logs.mark_run(service.name)
         output = self._logs.open(service.name)
@@ -123,7 +120,6 @@ class ProcessRuntime:
         finally:
             os.close(output)
         who = host.identity(pid)
-        assert who is not None, "a child that was not reaped has a pid"
         self._watch(Run(service, run, who, self._tree(service.name, who), emit, offset, environment), mark)
         emit(Started(service=service.name, run=run, identity=who))
 
@@ -288,7 +284,7 @@ def spawn(arguments: list[str], path: str, environment: Mapping[str, str], outpu
 
 def _endless() -> int:
     while True:
-        name = os.path.join(tempfile.gettempdir(), f"devctl-{os.getpid()}-{os.urandom(8).hex()}")
+        name = Path(tempfile.gettempdir()) / f"devctl-{os.getpid()}-{os.urandom(8).hex()}"
         try:
             os.mkfifo(name, 0o600)
         except FileExistsError:
@@ -296,7 +292,7 @@ def _endless() -> int:
         try:
             return os.open(name, os.O_RDWR | os.O_CLOEXEC)
         finally:
-            os.unlink(name)
+            name.unlink()
 
 
 def _grace(service: Service) -> float:
@@ -312,7 +308,7 @@ def _living(identity: Identity | None) -> ProcessIdentity | None:
 
 def _check(spec: ProcessSpec, environment: Mapping[str, str]) -> None:
     """Raise the DevctlError of what certainly cannot be started."""
-    if not os.path.isdir(spec.path):
+    if not Path(spec.path).is_dir():
         hint = "correct `path` in services.yaml, or get the sources"
         raise DevctlError("its folder does not exist", where=spec.path, why=os.strerror(errno.ENOENT), hint=hint)
     if word := missing_command(spec.command, spec.path, environment.get("PATH")):

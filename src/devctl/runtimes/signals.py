@@ -44,7 +44,7 @@ def _deliver(handle: int, pid: int, number: int) -> None:
 
 
 def send_group(leader: Key, number: int) -> bool:
-    """Signal the process group ``leader`` leads, if that very process still exists (a zombie too: it holds the number)."""
+    """Signal the group that ``leader`` leads, if that very process still exists (a zombie too: it holds the number)."""
     pid, start = leader
     found = host.here().process(pid)
     if pid in host.protected() or pid == os.getpgrp() or found is None or found.start != start or found.group != pid:
