@@ -42,9 +42,7 @@ class Explanation(Value):
     path: tuple[str, ...] = ()
 
 
-def explain(
-    manifest: Manifest, states: Mapping[str, ServiceState], holds: Iterable[Hold], name: str
-) -> Explanation:
+def explain(manifest: Manifest, states: Mapping[str, ServiceState], holds: Iterable[Hold], name: str) -> Explanation:
     """Everything about ``name``; ``holds`` are the supervisor's present ones."""
     service = manifest.services[name]
     path = blame(manifest, states, name)
@@ -55,7 +53,7 @@ def explain(
         dependents=dependents(manifest, [name]),
         related=impact(manifest, name),
         start_order=requirements(manifest, [name]),
-        root_cause=_root_cause(manifest, states, {hold.service: hold for hold in holds}, path),
+        root_cause=_root_cause(states, {hold.service: hold for hold in holds}, path),
         path=path,
     )
 
@@ -102,7 +100,7 @@ def _rank(state: ServiceState) -> int:
 
 
 def _root_cause(
-    manifest: Manifest, states: Mapping[str, ServiceState], holds: Mapping[str, Hold], path: tuple[str, ...]
+    states: Mapping[str, ServiceState], holds: Mapping[str, Hold], path: tuple[str, ...]
 ) -> RootCause | None:
     if not path:
         return None

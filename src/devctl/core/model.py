@@ -8,10 +8,12 @@ later field needs a default: a supervisor of another version must still read the
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import dataclass_transform
 
 import msgspec
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Value(msgspec.Struct, frozen=True, omit_defaults=True):
     """An immutable record with a JSON form."""
 
@@ -93,7 +95,7 @@ class RestartWhen(StrEnum):
 
 
 class RestartPolicy(Value):
-    """When a service that ended is started again: after ``initial_delay`` s, doubled each time up to ``max_delay`` s."""
+    """When a service that ended is started again: after ``initial_delay`` s, doubled each time, at most ``max_delay``."""
 
     policy: RestartWhen = RestartWhen.ON_FAILURE
     max_retries: int = 3
@@ -185,7 +187,7 @@ class Service(Value):
 
 
 class Relation(Value):
-    """"When you change one, think of the other": impact, never start order. ``both``: it holds in both directions."""
+    """ "When you change one, think of the other": impact, never start order. ``both``: it holds in both directions."""
 
     source: str
     target: str

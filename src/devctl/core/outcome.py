@@ -1,4 +1,4 @@
-"""How ``up`` ended: which services are ready, which failed, which wait for a failed one, and the critical path. Pure."""
+"""How ``up`` ended: who is ready, who failed, who waits for a failed one, and the critical path. Pure."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def verdict(service: Service, state: ServiceState | None) -> Verdict:
     if state.health is Health.UNHEALTHY and state.state in {State.RUNNING, State.STOPPING} and not state.stale:
         return Verdict.FAILED
     ready = state.completed or (
-        state.state is State.RUNNING and not service.oneshot and (service.health is None or state.health is Health.HEALTHY)
+        state.state is State.RUNNING
+        and not service.oneshot
+        and (service.health is None or state.health is Health.HEALTHY)
     )
     return Verdict.READY if ready and not state.stale else Verdict.PENDING
 
 
-def verdicts(
-    manifest: Manifest, wanted: Iterable[str], states: Mapping[str, ServiceState]
-) -> dict[str, Verdict]:
+def verdicts(manifest: Manifest, wanted: Iterable[str], states: Mapping[str, ServiceState]) -> dict[str, Verdict]:
     """Each wanted service's verdict; BLOCKED where something it needs has failed or is blocked itself."""
     names = tuple(wanted)
     found = {name: verdict(manifest.services[name], states.get(name)) for name in names if name in manifest.services}
@@ -51,9 +51,7 @@ def verdicts(
     return found
 
 
-def _blocked(
-    manifest: Manifest, name: str, found: Mapping[str, Verdict], states: Mapping[str, ServiceState]
-) -> bool:
+def _blocked(manifest: Manifest, name: str, found: Mapping[str, Verdict], states: Mapping[str, ServiceState]) -> bool:
     state = states.get(name)
     if state is not None and state.active:
         return False

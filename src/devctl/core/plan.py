@@ -1,4 +1,4 @@
-"""What to do next and what must wait, as values. ``str(plan)`` is what golden tests compare and ``--dry-run`` prints."""
+"""What to do next and what must wait, as values. ``str(plan)`` is what golden tests compare."""
 
 from __future__ import annotations
 

@@ -56,8 +56,9 @@ def reconcile(world: World, now: float, only: Iterable[str] | None = None) -> Pl
         service = world.services[name]
         if service.runtime is Runtime.LIBRARY:
             continue
-        decide = _bring_up if name in world.wanted else _take_down
-        for item in decide(world, service, world.state(name), now):
+        state = world.state(name)
+        up = name in world.wanted
+        for item in _bring_up(world, service, state, now) if up else _take_down(world, service, state):
             (holds if isinstance(item, Hold) else actions).append(item)  # type: ignore[arg-type]
     wakes = [hold.until for hold in holds if hold.until is not None]
     return Plan(actions=tuple(actions), holds=tuple(holds), wake_at=min(wakes, default=None))
@@ -75,7 +76,11 @@ def _bring_up(world: World, service: Service, state: ServiceState, now: float) -
 
 
 def _setup_words(service: Service) -> str:
-    return "its image and container must be current" if service.runtime is Runtime.CONTAINER else "its setup must be current"
+    return (
+        "its image and container must be current"
+        if service.runtime is Runtime.CONTAINER
+        else "its setup must be current"
+    )
 
 
 def _start_or_hold(world: World, service: Service, state: ServiceState, now: float) -> Action | Hold:
@@ -154,7 +159,7 @@ def _ours(service: Service) -> bool:
     return service.runtime in {Runtime.PROCESS, Runtime.CONTAINER}
 
 
-def _take_down(world: World, service: Service, state: ServiceState, now: float) -> Iterable[Action | Hold]:
+def _take_down(world: World, service: Service, state: ServiceState) -> Iterable[Action | Hold]:
     if state.state is State.STOPPING:
         if state.stop_for is not StopFor.DOWN:
             yield Stop(service=service.name, why=StopFor.DOWN, because="no longer wanted")

@@ -36,7 +36,7 @@ class Step(Value):
 def rehearse(
     manifest: Manifest, wanted: Iterable[str], states: Mapping[str, ServiceState], stale: Mapping[str, str]
 ) -> tuple[Step, ...]:
-    """What ``up`` would do. ``stale`` says for which services the setup, image or container must be renewed, and why."""
+    """What ``up`` would do. ``stale``: whose setup, image or container must be renewed, and why."""
     names = tuple(wanted)
     present = {name: state for name, state in states.items() if name in manifest.services}
     for name in names:

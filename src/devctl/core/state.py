@@ -33,7 +33,7 @@ class Health(StrEnum):
 
 
 class Setup(StrEnum):
-    """Whether what must happen before a start has happened: setup steps of a process, build and create of a container."""
+    """Whether what a start needs has happened: setup steps of a process, build and create of a container."""
 
     DONE = "done"
     NEEDED = "needed"
@@ -212,6 +212,19 @@ class RestartAsked(Event, tag="restart_asked"):
 
 
 AnyEvent = (
-    Asked | SetupStarted | SetupDone | SetupFailed | Starting | Started | StartFailed | ProbePassed | ProbeFailed
-    | Exited | Stopping | Stopped | StopFailed | Adopted | RestartAsked
+    Asked
+    | SetupStarted
+    | SetupDone
+    | SetupFailed
+    | Starting
+    | Started
+    | StartFailed
+    | ProbePassed
+    | ProbeFailed
+    | Exited
+    | Stopping
+    | Stopped
+    | StopFailed
+    | Adopted
+    | RestartAsked
 )

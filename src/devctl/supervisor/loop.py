@@ -53,7 +53,7 @@ class Effects(Protocol):
     def interrupt_setup(self, name: str) -> None:
         """Its setup is no longer wanted."""
 
-    def changed(self, service: Service, before: ServiceState, after: ServiceState) -> None:
+    def changed(self, service: Service, after: ServiceState) -> None:
         """A state changed: begin or end to watch it."""
 
     def asked(self, request: Up) -> None:
@@ -231,7 +231,7 @@ class Loop:
         self._touched.add(event.service)
         self._dirty.add(event.service)
         if self.effects:
-            self.effects.changed(service, before, after)
+            self.effects.changed(service, after)
 
     # -- decide and act
 

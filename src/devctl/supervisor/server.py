@@ -11,7 +11,19 @@ from pathlib import Path
 
 import msgspec
 
-from devctl.api.protocol import Answer, Down, Failure, Follow, Request, Restart, Snapshot, Status, Up, decode_request, encode
+from devctl.api.protocol import (
+    Answer,
+    Down,
+    Failure,
+    Follow,
+    Request,
+    Restart,
+    Snapshot,
+    Status,
+    Up,
+    decode_request,
+    encode,
+)
 
 log = logging.getLogger(__name__)
 
