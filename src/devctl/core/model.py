@@ -163,6 +163,7 @@ class Service(Value):
     supervisor sees it, and ``runtime_reason`` says why ("no Docker engine answers"). ``process`` is set when the
     runtime is PROCESS, ``compose`` (a service name of the central compose file) whenever the manifest has it.
     ``oneshot``: it ends with 0 and then counts as completed.
+    ``native_on_unhealthy`` becomes ``on_unhealthy`` when a compose service runs by its native alternative.
     ``path`` is the folder its sources live in, "" when unknown.
     """
 
@@ -181,6 +182,7 @@ class Service(Value):
     restart: RestartPolicy = RestartPolicy()
     on_unhealthy: OnUnhealthy = OnUnhealthy.RESTART
     oneshot: bool = False
+    native_on_unhealthy: OnUnhealthy = OnUnhealthy.RESTART
     profiles: tuple[str, ...] = ()
     database: Database | None = None
     predeploy: dict[str, object] | None = None

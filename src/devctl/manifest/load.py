@@ -1,0 +1,63 @@
+"""services.yaml on disk → a Manifest, or every mistake in it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os.path import abspath
+from pathlib import Path
+
+from devctl.core.model import Manifest
+from devctl.errors import DevctlError, Exit
+from devctl.manifest import envfile, source
+from devctl.manifest.diagnostics import failure
+
+FILE_NAMES = ("services.yaml", "services.yml")
+
+
+def find(start: Path, file: Path | None = None) -> Path:
+    """The manifest: ``file`` (relative to ``start``), or services.yaml in ``start`` or the nearest parent that has one."""
+    if file is not None:
+        if not (found := start / file).exists():
+            raise DevctlError("there is no such manifest", str(file), code=Exit.USAGE)
+        return found
+    begin = Path(abspath(start))
+    for folder in (begin, *begin.parents):
+        for name in FILE_NAMES:
+            if (folder / name).is_file():
+                return folder / name
+    raise DevctlError(
+        "there is no services.yaml",
+        str(begin),
+        "neither here nor in a parent folder",
+        "go to your workspace, or name the file: devctl -f PATH …",
+        Exit.USAGE,
+    )
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Manifest:
+    """The manifest at ``path``, with absolute paths and ``${…}`` filled in from ``environment`` and, below it, from
+    ``.env`` beside the file. ManifestError or another DevctlError (exit 2) for whatever is wrong with it."""
+    shown = _shown(path)
+    document = source.parse(source.read(path, shown), shown)
+    return _meaning(document, Path(abspath(path)), envfile.beside(Path(abspath(path)), environment))
+
+
+def _meaning(document: source.Document, file: Path, environment: Mapping[str, str]) -> Manifest:
+    from devctl.manifest.build import Builder
+    from devctl.manifest.checks import check
+    from devctl.manifest.resolve import Resolution
+    from devctl.manifest.schema import validate
+
+    resolution = Resolution(document, environment)
+    grammar = validate(document, resolution.tree, frozenset(resolution.failed))
+    check(document, grammar)
+    if document.problems:
+        raise failure(document.file, document.problems)
+    return Builder(file, environment.get("HOME", ""), resolution.variables).manifest(grammar)
+
+
+def _shown(path: Path) -> str:
+    """The path as the user would type it here."""
+    here = Path.cwd()
+    full = Path(abspath(path))
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)

@@ -1,0 +1,177 @@
+"""The manifest against its grammar: every mistake at once; and the JSON Schema made from the same grammar.
+
+``python -m devctl.manifest.schema`` prints the JSON Schema.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+
+from devctl.manifest.diagnostics import KeyPath, did_you_mean, listing
+from devctl.manifest.grammar import File, Group
+from devctl.manifest.source import Document
+
+SCHEMA_FILE = Path("schema") / "services.schema.json"
+SYNONYMS = {
+    "args": "command",
+    "cmd": "command",
+    "cwd": "path",
+    "depends": "depends_on",
+    "dir": "path",
+    "entrypoint": "command",
+    "env": "environment",
+    "folder": "path",
+    "healthcheck": "health",
+    "image": "compose",
+    "interval": "period",
+    "needs": "depends_on",
+    "retries": "failure_threshold",
+    "run": "command",
+    "working_dir": "path",
+}
+
+
+def validate(document: Document, tree: Any, failed: frozenset[KeyPath]) -> File:
+    """The file as far as it is right; what is wrong is noted in ``document``, except below the ``failed`` paths."""
+    tree = _without_extensions(tree)
+    try:
+        return File.model_validate(tree)
+    except ValidationError as error:
+        paths = [_note(document, each, failed) for each in error.errors(include_url=False, include_input=False)]
+    return _remainder(tree, paths)
+
+
+def _without_extensions(tree: Any) -> Any:
+    """Compose's ``x-…`` keys at the top: a place for anchors."""
+    return {key: each for key, each in tree.items() if not key.startswith("x-")} if isinstance(tree, dict) else tree
+
+
+def _remainder(tree: Any, paths: list[KeyPath]) -> File:
+    """What is left without the keys that are wrong, so that everything else is still checked."""
+    kept: dict[str, Any] = tree if isinstance(tree, dict) else {}
+    for path in paths:
+        _prune(kept, path[:3] if path[:1] == ("services",) else path[:1])
+    kept.setdefault("name", "unnamed")
+    if not isinstance(kept.get("services"), dict):
+        kept["services"] = {}
+    try:
+        return File.model_validate(kept)
+    except ValidationError as error:
+        return _remainder({key: kept[key] for key in kept if key not in {each["loc"][0] for each in error.errors()}}, [])
+
+
+def _prune(node: Any, path: KeyPath) -> None:
+    for part in path[:-1]:
+        if not isinstance(node, dict) or part not in node:
+            return
+        node = node[part]
+    if path and isinstance(node, dict):
+        node.pop(path[-1], None)
+
+
+def _note(document: Document, error: Any, failed: frozenset[KeyPath]) -> KeyPath:
+    path: KeyPath = tuple(error["loc"])
+    written = document.written(path)
+    if not any(written[: len(each)] == each for each in failed):
+        _say(document, path, error)
+    return path
+
+
+def _say(document: Document, path: KeyPath, error: Any) -> None:
+    match error["type"]:
+        case "devctl":
+            document.add(path, error["ctx"]["message"], error["ctx"]["hint"])
+        case "extra_forbidden":
+            document.add(path, "no such key", _better_key(path), at_key=True)
+        case "missing":
+            document.add(path[:-1], f"{path[-1]} is missing", _example(path), at_key=True)
+        case "dict_type":
+            document.add(path, "must be a mapping of names")
+        case "list_type":
+            document.add(path, "must be a list")
+        case _:
+            document.add(path, str(error["msg"]).lower())
+
+
+def _better_key(path: KeyPath) -> str:
+    word, known = str(path[-1]), group_at(path[:-1]).keys()
+    if word in {"build", "image", "volumes", "networks"} and path[0] == "services":
+        return "that belongs in the Compose file; name its service there with compose:"
+    synonym = SYNONYMS.get(word, "")
+    return f"did you mean {synonym}?" if synonym in known else did_you_mean(word, known) or f"keys here are {listing(known)}"
+
+
+def _example(path: KeyPath) -> str:
+    group = group_at(path[:-1])
+    field = group.model_fields[group.keys()[str(path[-1])]]
+    return f"such as {path[-1]}: {json.dumps(field.examples[0], ensure_ascii=False)}" if field.examples else ""
+
+
+def group_at(path: KeyPath) -> type[Group]:
+    """The group of keys a path leads to."""
+    here: Any = File
+    for part in path:
+        if isinstance(here, type) and issubclass(here, Group):
+            here = _inner(here.model_fields[here.keys()[str(part)]].annotation)
+        else:
+            here = _inner(get_args(here)[-1])
+    return here if isinstance(here, type) and issubclass(here, Group) else Group
+
+
+def _inner(annotation: Any) -> Any:
+    """The annotation without ``| None`` and ``Annotated``."""
+    if hasattr(annotation, "__metadata__"):
+        return _inner(get_args(annotation)[0])
+    options = [each for each in get_args(annotation) if each is not type(None)]
+    if get_origin(annotation) not in {list, dict, tuple} and len(options) == 1:
+        return _inner(options[0])
+    return annotation
+
+
+class _Generator(GenerateJsonSchema):
+    """pydantic's generator, with titles that are the keys themselves."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of services.yaml (draft 2020-12)."""
+    made = File.model_json_schema(by_alias=True, schema_generator=_Generator)
+    made["patternProperties"] = {"^x-": {"description": "Ignored: a place for YAML anchors, as in Compose."}}
+    definitions = made.pop("$defs")
+    for group in (made, *definitions.values()):
+        _titled(group)
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:devctl:services.yaml"}
+    return {**head, **made, "title": "services.yaml", "$defs": definitions}
+
+
+def _titled(group: dict[str, Any]) -> None:
+    for key, schema in group.get("properties", {}).items():
+        schema["title"] = key
+
+
+def render() -> str:
+    """The JSON Schema as the text of its file."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def check(root: Path) -> str:
+    """"" when the schema file below ``root`` is current, otherwise what to do."""
+    file = root / SCHEMA_FILE
+    current = file.read_text(encoding="utf-8") if file.is_file() else ""
+    if current == render():
+        return ""
+    return f"{SCHEMA_FILE} is not what the code says: python -m devctl.manifest.schema > {SCHEMA_FILE}"
+
+
+__all__ = ["BaseModel", "check", "json_schema", "render", "validate"]
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

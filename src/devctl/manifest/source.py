@@ -1,0 +1,328 @@
+"""A YAML file as plain values, with the line and column of every key.
+
+Scalars stay the text that was written (``1.10`` is no number to be shortened, ``no`` no boolean): what a value
+means is for the schema to say. Only null is told apart. Where a type must be guessed, ``typed`` follows the core
+schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema).
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from devctl.errors import DevctlError, Exit
+from devctl.manifest.diagnostics import Diagnostic, KeyPath, key_text
+
+LARGEST_FILE = 1_000_000
+DEEPEST = 50
+MOST_VALUES = 50_000
+NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+CORE_TAG = "tag:yaml.org,2002:"
+Place = tuple[int, int]
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Text(str):
+    """A scalar as written; ``plain`` when it stood without quotes."""
+
+    __slots__ = ("plain",)
+    plain: bool
+
+
+def text_of(value: str, *, plain: bool) -> Text:
+    """A Text."""
+    text = Text(value)
+    text.plain = plain
+    return text
+
+
+@dataclass
+class Document:
+    """``value`` holds dicts, lists, Text and None; ``file`` is the name to show in messages."""
+
+    file: str
+    value: Any = None
+    keys: dict[KeyPath, Place] = field(default_factory=dict)
+    values: dict[KeyPath, Place] = field(default_factory=dict)
+    problems: list[Diagnostic] = field(default_factory=list)
+
+    def add(self, path: KeyPath, message: str, hint: str = "", *, at_key: bool = False) -> None:
+        """Note a mistake at ``path``, in the terms of the file as it was written (shorthands and all)."""
+        written = self.written(path)
+        line, column = self._place(written, at_key=at_key)
+        shown = written if written == path else self._shown(written, path)
+        self.problems.append(Diagnostic(line, column, key_text(shown), message, hint))
+
+    def problem_keys(self) -> set[str]:
+        """The keys that already have a mistake."""
+        return {each.key for each in self.problems}
+
+    def written(self, path: KeyPath) -> KeyPath:
+        """The longest path in the file that leads to where ``path`` points."""
+        node, found = self.value, list[str | int]()
+        for part in path:
+            step = _step(node, part)
+            if step is None:
+                if not (isinstance(node, dict) and part == 0):
+                    break
+                continue
+            found.append(step)
+            node = node[step]
+        return tuple(found)
+
+    def _shown(self, written: KeyPath, path: KeyPath) -> KeyPath:
+        """A name in a list is said by the message, so the key's path ends at the list."""
+        index = len(written) - 1
+        is_name = bool(written) and isinstance(written[-1], int) and index < len(path) and isinstance(path[index], str)
+        return written[:-1] if is_name else written
+
+    def _place(self, path: KeyPath, *, at_key: bool) -> Place:
+        if at_key and path in self.keys:
+            return self.keys[path]
+        return self.values.get(path, (1, 1))
+
+
+def _step(node: Any, part: str | int) -> str | int | None:
+    if isinstance(node, dict) and part in node:
+        return part
+    if isinstance(node, list) and isinstance(part, int) and part < len(node):
+        return part
+    if isinstance(node, list) and isinstance(part, str) and part in node:
+        return node.index(part)
+    return None
+
+
+def read(path: Path, shown: str) -> str:
+    """The text of a manifest file; DevctlError (exit 2) when it can't be a manifest."""
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise _unreadable(shown, "it is a folder", "name the file in it: -f FOLDER/services.yaml")
+        if not stat.S_ISREG(status.st_mode):
+            raise _unreadable(shown, "it is not a regular file")
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise _unreadable(shown, (error.strerror or str(error)).lower()) from error
+    if len(content) > LARGEST_FILE:
+        raise _unreadable(shown, f"it is larger than {LARGEST_FILE // 1_000_000} MB", "is it the right file?")
+    return _decoded(content, shown)
+
+
+def _unreadable(shown: str, why: str, hint: str = "") -> DevctlError:
+    return DevctlError("the manifest can't be read", shown, why, hint, Exit.USAGE)
+
+
+def _decoded(content: bytes, shown: str) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _unreadable(f"{shown}:{line}", "it is not UTF-8", "save it with the encoding UTF-8") from error
+    if not text.strip():
+        raise DevctlError("the manifest is empty", shown, hint="it needs at least name: and services:", code=Exit.USAGE)
+    return text
+
+
+def parse(text: str, shown: str) -> Document:
+    """The document in ``text``; ``problems`` of it holds duplicate keys and the like. DevctlError when it is no YAML."""
+    document = Document(shown)
+    try:
+        node = _Composer(text, shown).compose()
+    except yaml.YAMLError as error:
+        raise _syntax_error(error, text, shown) from error
+    document.value = _Expansion(document).value(node, ())
+    return document
+
+
+def _syntax_error(error: yaml.YAMLError, text: str, shown: str) -> DevctlError:
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        why = "it holds a control character" if isinstance(error, yaml.reader.ReaderError) else str(error)
+        return DevctlError("the manifest is no valid YAML", shown, why, code=Exit.USAGE)
+    lines = text.splitlines() or [""]
+    number = min(mark.line, len(lines) - 1)
+    why, hint = _explained(str(getattr(error, "problem", "") or "").strip(), lines[number])
+    where = f"{shown}:{number + 1}:{mark.column + 1}"
+    return DevctlError("the manifest is no valid YAML", where, why, hint, Exit.USAGE)
+
+
+def _explained(problem: str, line: str) -> tuple[str, str]:
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "the line is indented with a tab", "indent with spaces"
+    if re.search(r"[\[{,:]\s*\$\{", line):
+        return "${…} stands unquoted inside [ ] or { }", 'put quotes around it: "${…}"'
+    if "mapping values are not allowed" in problem:
+        return "a second “: ” in the line", "put quotes around the value"
+    if "cannot start any token" in problem:
+        return "a value can't begin with this character", "put quotes around the value"
+    if "end of stream" in problem:
+        return "a quote or bracket is never closed", ""
+    return problem, ""
+
+
+@dataclass(slots=True)
+class Node:
+    """What the file holds, before aliases are followed. ``content``: Text, None, nodes, or pairs of nodes."""
+
+    place: Place
+    content: Any
+    pairs: bool = False
+
+
+class _Composer:
+    """Nodes from the parser's events, with a limit to the depth (PyYAML's own composer has none)."""
+
+    def __init__(self, text: str, shown: str) -> None:
+        self._events: Iterator[Any] = yaml.parse(text, Loader=Loader)
+        self._shown = shown
+        self._anchors: dict[str, Node] = {}
+
+    def compose(self) -> Node:
+        """The one document."""
+        next(self._events)
+        event = next(self._events)
+        if isinstance(event, yaml.StreamEndEvent):
+            raise DevctlError("the manifest is empty", self._shown, "it holds nothing but comments", code=Exit.USAGE)
+        node = self._node(next(self._events), 0)
+        next(self._events)
+        if not isinstance(event := next(self._events), yaml.StreamEndEvent):
+            raise self._refusal(event, "a second YAML document begins here", "remove the line ---")
+        return node
+
+    def _refusal(self, event: Any, what: str, hint: str = "") -> DevctlError:
+        line, column = _place(event)
+        return DevctlError(what, f"{self._shown}:{line}:{column}", hint=hint, code=Exit.USAGE)
+
+    def _node(self, event: Any, depth: int) -> Node:
+        if depth > DEEPEST:
+            raise self._refusal(event, f"the manifest is nested more than {DEEPEST} levels deep")
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchors:
+                raise self._refusal(event, f"the alias *{event.anchor} has no anchor before it")
+            return Node(_place(event), self._anchors[event.anchor])
+        node = self._content(event, depth)
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _content(self, event: Any, depth: int) -> Node:
+        place = _place(event)
+        if isinstance(event, yaml.ScalarEvent):
+            return Node(place, self._scalar(event))
+        if event.tag and event.tag not in {CORE_TAG + "map", CORE_TAG + "seq"}:
+            raise self._refusal(event, f"the tag {event.tag} is not known here", "remove it")
+        if isinstance(event, yaml.SequenceStartEvent):
+            return Node(place, list(self._children(yaml.SequenceEndEvent, depth)))
+        children = list(self._children(yaml.MappingEndEvent, depth))
+        return Node(place, list(zip(children[::2], children[1::2], strict=True)), pairs=True)
+
+    def _children(self, end: type, depth: int) -> Iterator[Node]:
+        while not isinstance(event := next(self._events), end):
+            yield self._node(event, depth + 1)
+
+    def _scalar(self, event: Any) -> Text | None:
+        tag = (event.tag or "").removeprefix(CORE_TAG)
+        if tag not in {"", "!", "str", "int", "float", "bool", "null"}:
+            raise self._refusal(event, f"the tag {event.tag} is not known here", "remove it")
+        plain = not event.style and tag not in {"!", "str"}
+        return None if plain and event.value in NULLS else text_of(event.value, plain=plain)
+
+
+def _place(event: Any) -> Place:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+class _Expansion:
+    """Values from nodes: aliases followed, ``<<`` merged, everything counted so that no bomb goes off."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._count = 0
+        self._open: set[int] = set()
+
+    def value(self, node: Node, path: KeyPath) -> Any:
+        """The value of a node; its places are noted under ``path``."""
+        self._count += 1
+        if self._count > MOST_VALUES or len(path) > DEEPEST:
+            raise self._refusal(node, f"the manifest's aliases grow to more than {MOST_VALUES} values")
+        self._document.values[path] = node.place
+        target = node.content if isinstance(node.content, Node) else node
+        if id(target) in self._open:
+            raise self._refusal(node, "the alias stands inside what it refers to")
+        self._open.add(id(target))
+        try:
+            return self._content(target, path)
+        finally:
+            self._open.discard(id(target))
+
+    def _refusal(self, node: Node, what: str) -> DevctlError:
+        line, column = node.place
+        return DevctlError(what, f"{self._document.file}:{line}:{column}", code=Exit.USAGE)
+
+    def _content(self, node: Node, path: KeyPath) -> Any:
+        if node.pairs:
+            return self._mapping(node, path)
+        if isinstance(node.content, list):
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.content)]
+        return node.content
+
+    def _mapping(self, node: Node, path: KeyPath) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.content:
+            key = self._key(key_node, path)
+            if key == "<<" and key.plain:
+                merged = self._merged(value_node, path) | merged
+            elif key in result:
+                line = self._document.keys[*path, key][0]
+                self._note(key_node, (*path, key), f"the key stands twice; the first is in line {line}")
+            elif key is not None:
+                self._document.keys[*path, str(key)] = key_node.place
+                result[str(key)] = self.value(value_node, (*path, str(key)))
+        return merged | result
+
+    def _key(self, node: Node, path: KeyPath) -> Text | None:
+        content = node.content.content if isinstance(node.content, Node) else node.content
+        if isinstance(content, Text) and content:
+            return content
+        self._note(node, path, "a key must be a word")
+        return None
+
+    def _merged(self, node: Node, path: KeyPath) -> dict[str, Any]:
+        value = self.value(node, path)
+        sources = value if isinstance(value, list) else [value]
+        if not all(isinstance(source, dict) for source in sources):
+            self._note(node, path, "<< takes a mapping or a list of mappings")
+            return {}
+        return {key: each for source in reversed(sources) for key, each in source.items()}
+
+    def _note(self, node: Node, path: KeyPath, message: str) -> None:
+        self._document.problems.append(Diagnostic(*node.place, key_text(path), message))
+
+
+INTEGER = re.compile(r"[-+]?[0-9]+")
+NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+
+def typed(value: Any) -> Any:
+    """Text read as YAML 1.2 reads it: numbers and booleans where they stand without quotes."""
+    if isinstance(value, dict):
+        return {key: typed(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [typed(each) for each in value]
+    if not isinstance(value, Text):
+        return value
+    if not value.plain:
+        return str(value)
+    if value in {"true", "True", "TRUE", "false", "False", "FALSE"}:
+        return value.lower() == "true"
+    if INTEGER.fullmatch(value) and len(value) < 300:
+        return int(value)
+    return float(value) if NUMBER.fullmatch(value) else str(value)
