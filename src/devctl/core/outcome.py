@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.core.reconcile import met
-from devctl.core.state import Health, ServiceState, State
+from devctl.core.state import Health, ServiceState, Setup, State
 
 
 class Verdict(StrEnum):
@@ -29,6 +29,8 @@ def verdict(service: Service, state: ServiceState | None) -> Verdict:
         return Verdict.FAILED
     if state.health is Health.UNHEALTHY and state.state in {State.RUNNING, State.STOPPING} and not state.stale:
         return Verdict.FAILED
+    if state.setup in {Setup.NEEDED, Setup.RUNNING}:
+        return Verdict.PENDING
     ready = state.completed or (
         state.state is State.RUNNING
         and not service.oneshot

@@ -2,6 +2,150 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from devctl import __version__
+from devctl.api.protocol import Handover, Snapshot, Usage
+from devctl.core.model import Runtime, Service
+from devctl.core.state import ProcessIdentity, ServiceState, StartFailed
+from devctl.logs import Logs
+from devctl.probes import Prober
+from devctl.runtimes import host
+from devctl.runtimes.base import RuntimeAdapter
+from devctl.runtimes.process import ProcessRuntime
+from devctl.supervisor.effects import Effects
+from devctl.supervisor.executor import Executor, External
+from devctl.supervisor.housekeeping import keep_logs
+from devctl.supervisor.journal import Began, Journal, Known, Past, Standing, Wanted, recover
+from devctl.supervisor.loop import Loop
+from devctl.supervisor.observe import Observer
+from devctl.supervisor.server import Server
+from devctl.supervisor.stack import Stack
+from devctl.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """All the parts, for one workspace."""
+
+    def __init__(self, workspace: Workspace, past: Past) -> None:
+        self.workspace = workspace
+        self.journal = Journal(workspace.journal)
+        self.loop = Loop(self.journal, past)
+        self.logs = Logs(workspace.root)
+        self.processes = ProcessRuntime(workspace.root, workspace.id, self.logs)
+        self.stack = Stack(workspace)
+        self.prober = Prober(self.logs, self.processes.execute, self.stack.execute)
+        self.runtimes: Mapping[Runtime, RuntimeAdapter] = {
+            Runtime.PROCESS: self.processes,
+            Runtime.CONTAINER: self.stack,
+            Runtime.EXTERNAL: External(),
+        }
+        executor = Executor(
+            self.runtimes,
+            lambda name: self.loop.states.get(name) or ServiceState(name=name),
+            self.loop.post,
+            run_setup=self._run_setup,
+            prepare_stack=self.stack.prepare,
+            held_port=self._held_port,
+            environment=dict(os.environ),
+        )
+        self.effects = Effects(executor, Observer(self._check, self.loop.post), self.stack)
+        self.loop.effects = self.effects
+        self.server = Server(self.loop.submit, self.loop.snapshot, self._with_usage)
+        self.loop.publish = self.server.publish
+
+    async def serve(self) -> None:
+        """Adopt what runs, then work until asked to go."""
+        self._begin()
+        self.effects.adopt(self.loop.services, self.loop.states, self.loop.manifest)
+        housekeeping = asyncio.create_task(keep_logs(self.logs))
+        await self.server.open(self.workspace.socket)
+        self.workspace.alive_mark.touch()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.loop.post, Handover())
+        gc.freeze()
+        handover = await self.loop.run()
+        await self.effects.close()
+        housekeeping.cancel()
+        if not handover:
+            await self.processes.sweep()
+            self.workspace.alive_mark.unlink(missing_ok=True)
+        await self.server.close(self.workspace.socket)
+        await self.prober.close()
+        await self.stack.close()
+        await self.processes.close()
+        self.journal.close()
+
+    def _begin(self) -> None:
+        self.journal.set_aside()
+        began = Began(version=__version__, pid=os.getpid(), boot=host.boot_id(), wall=time.time(), now=time.monotonic())
+        known = [Known(manifest=self.loop.manifest)] if self.loop.manifest else []
+        wanted = Wanted(names=tuple(sorted(self.loop.wanted)))
+        self.journal.write([began, *known, wanted, Standing(states=self.loop.states)])
+
+    async def _run_setup(self, service: Service, environment: Mapping[str, str]) -> str:
+        from devctl.setup.run import run
+
+        return await run(service, self.workspace, environment)
+
+    async def _held_port(self, service: Service) -> StartFailed | None:
+        if not service.ports:
+            return None
+        from devctl.ports.holders import is_free
+
+        held = [port.number for port in service.ports if not is_free(port.number)]
+        if not held:
+            return None
+        from devctl.ports.holders import holders
+        from devctl.ports.policy import describe
+
+        found = await asyncio.to_thread(holders, held)
+        told = "; ".join(f"port {port} is held by {describe(found.get(port))}" for port in held)
+        hint = f"devctl ports --free {held[0]}"
+        return StartFailed(service=service.name, reason=told, hint=hint, final=True)
+
+    async def _check(self, service: Service, state: ServiceState) -> str:
+        pid = state.identity.pid if isinstance(state.identity, ProcessIdentity) else state.run
+        return await self.prober.check(service, pid=pid, log_offset=self.logs.run_offset(service.name))
+
+    def _with_usage(self, snapshot: Snapshot) -> Snapshot:
+        identities = {name: state.identity for name, state in snapshot.states.items() if state.identity}
+        found: dict[str, Usage] = {}
+        for runtime in self.runtimes.values():
+            for name, (cpu, memory) in runtime.usage(identities).items():
+                found[name] = Usage(cpu_percent=cpu, memory_bytes=memory)
+        return msgspec.structs.replace(snapshot, usage=found)
+
+
+def main(root: str, name: str) -> int:
+    """Serve until asked to go; 0 also when another supervisor is there already."""
+    workspace = Workspace(Path(root), name)
+    workspace.prepare()
+    os.umask(0o077)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    lock = workspace.acquire()
+    if lock is None:
+        return 0
+    try:
+        asyncio.run(Supervisor(workspace, recover(workspace.journal, host.boot_id())).serve())
+    finally:
+        lock.release()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:3]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from devctl.api.protocol import Up
-from devctl.core.model import Service
+from devctl.core.model import Manifest, Service
 from devctl.core.state import ServiceState
 from devctl.supervisor.executor import Executor
 from devctl.supervisor.observe import Observer
@@ -43,8 +43,12 @@ class Effects:
         self._executor.asked(request)
         self._stack.use(request.manifest.compose, request.docker)
 
-    def adopt(self, services: Mapping[str, Service], states: Mapping[str, ServiceState]) -> None:
+    def adopt(
+        self, services: Mapping[str, Service], states: Mapping[str, ServiceState], manifest: Manifest | None
+    ) -> None:
         """Look after everything an earlier supervisor had running."""
+        if manifest is not None:
+            self._stack.use(manifest.compose, "")
         for name, state in states.items():
             if state.active and name in services:
                 self._executor.adopt(services[name], state)
