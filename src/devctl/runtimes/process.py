@@ -250,11 +250,17 @@ class ProcessRuntime:
         self._reaper = asyncio.get_running_loop().call_later(_REAP_EVERY, self._reap_now_and_then)
 
     def _reap_orphans(self, scan: Scan) -> None:
-        """Take away the zombies that became our children; never one whose exit code is still wanted."""
+        """Take away the zombies that became our children; never one whose exit code is still wanted.
+
+        What we start leads a session or is in our own; so a child in any other session was adopted.
+        """
         wanted, me = self._checks.pids | {run.who.pid for run in self._runs.values()}, os.getpid()
+        mine = os.getsid(0)
         for entry in scan.processes.values():
-            if entry.dead and entry.parent == me and scan.marks[entry.pid] and entry.pid not in wanted:
-                signals.reap(entry.pid)
+            if entry.dead and entry.parent == me and entry.pid not in wanted:
+                adopted = entry.session not in {entry.pid, mine}
+                if adopted or scan.marks[entry.pid]:
+                    signals.reap(entry.pid)
 
     async def close(self) -> None:
         """Watch no more; what runs, runs on."""

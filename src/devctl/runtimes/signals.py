@@ -15,7 +15,7 @@ def send(who: Key, number: int) -> bool:
     False when it is gone. Raises PermissionError when it may not be signalled.
     """
     pid, start = who
-    if pid in host.protected():
+    if pid <= 1 or pid in host.protected():
         raise PermissionError(f"process {pid} is init, this process or an ancestor of it")
     try:
         handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
