@@ -57,7 +57,7 @@ def _arguments(argv: Argv) -> list[str]:
 
 
 def _not_started(argv: Argv, cwd: object, error: OSError) -> CommandError:
-    if cwd and not os.path.isdir(str(cwd)):
+    if cwd and not Path(str(cwd)).is_dir():
         return CommandError(argv, "its folder does not exist", cwd=cwd, hint=f"create {cwd}, or correct the manifest")
     name = _arguments(argv)[0]
     return CommandError(argv, f"{name}: {error.strerror or error}", cwd=cwd, hint=f"install {name}, or look at PATH")
@@ -147,11 +147,13 @@ async def run(
 
 
 async def _read(process: asyncio.subprocess.Process, on_line: Callable[[str], None] | None, log: Path | None) -> str:
-    assert process.stdout is not None
+    stream = process.stdout
+    if stream is None:
+        raise RuntimeError("its output is a pipe")
     lines: list[str] = []
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600) if log else None
     try:
-        async for raw in _lines(process.stdout):
+        async for raw in _lines(stream):
             if descriptor is not None:
                 _append(descriptor, raw)
             line = raw.decode(errors="replace").rstrip("\r\n")

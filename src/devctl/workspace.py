@@ -1,4 +1,4 @@
-"""A workspace: its folder, its state folder ``.devctl/``, its socket, and the lock that makes a supervisor the only one."""
+"""A workspace: its folder, its state folder ``.devctl/``, its socket, and the lock that lets one supervisor in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 0.3
 
 
 class Lock:
-    """The single-instance lock, held as long as its descriptor is open. The flock is the truth, the pid in it a help."""
+    """The single-instance lock, held while its descriptor is open. The flock is the truth, the pid in it a help."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -126,7 +126,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
-        os.unlink(temporary)
+        Path(temporary).unlink()
         raise

@@ -53,8 +53,8 @@ _S, _G, _R, _B, _P, _E, _F = (
 _STAY: Mapping[State, tuple[State, ...]] = {state: (state,) for state in State}
 
 TRANSITIONS: Mapping[type[Event], Mapping[State, tuple[State, ...]]] = {
-    Asked: {**_STAY, _B: (_S,), _E: (_E, _S), _F: (_S,)},
-    RestartAsked: {**_STAY, _B: (_S,), _E: (_S,), _F: (_S,)},
+    Asked: {**_STAY, _B: (_S,), _E: (_E, _S), _F: (_S, _F)},
+    RestartAsked: {**_STAY, _B: (_S,), _E: (_S,), _F: (_S, _F)},
     SetupStarted: _STAY,
     SetupDone: {**_STAY, _E: (_E, _S)},
     SetupFailed: {**_STAY, _S: (_S, _F), _B: (_B, _F), _E: (_E, _F)},
@@ -98,7 +98,9 @@ def _with(before: ServiceState, /, **changes: Any) -> ServiceState:
 
 
 def _asked(service: Service, before: ServiceState, event: Asked, now: float) -> ServiceState:
-    fresh = _with(before, failures=0, restarts=0, setup=_needed(before))
+    fresh = _forgiven(before)
+    if fresh.lingers:
+        return _with(fresh, stale=before.reason)
     if before.state in {_B, _F} or (before.state is _E and (event.rerun or not before.completed)):
         return _reset(fresh)
     if before.state is _R and before.health is Health.UNHEALTHY:
@@ -106,8 +108,11 @@ def _asked(service: Service, before: ServiceState, event: Asked, now: float) -> 
     return fresh
 
 
-def _needed(state: ServiceState) -> Setup:
-    return state.setup if state.setup is Setup.RUNNING else Setup.NEEDED
+def _forgiven(state: ServiceState) -> ServiceState:
+    """Somebody wants it now: a stop for its ill health has become a restart."""
+    stop_for = StopFor.RESTART if state.stop_for is StopFor.UNHEALTHY else state.stop_for
+    setup = state.setup if state.setup is Setup.RUNNING else Setup.NEEDED
+    return _with(state, failures=0, restarts=0, setup=setup, stop_for=stop_for)
 
 
 def _reset(state: ServiceState) -> ServiceState:
@@ -118,7 +123,9 @@ def _reset(state: ServiceState) -> ServiceState:
 
 
 def _restart_asked(service: Service, before: ServiceState, event: RestartAsked, now: float) -> ServiceState:
-    fresh = _with(before, failures=0, restarts=0, setup=_needed(before))
+    fresh = _forgiven(before)
+    if fresh.lingers:
+        return _with(fresh, stale=before.reason)
     if before.state in {_B, _E, _F}:
         return _reset(fresh)
     return _with(fresh, stale="asked for") if before.state in {_G, _R} else fresh
@@ -167,21 +174,24 @@ def _start_failed(service: Service, before: ServiceState, event: StartFailed, no
         return before
     after = _with(before, hint=event.hint, words=event.words)
     if event.final:
-        return _with(after, state=_F, reason=event.reason, health=Health.NONE)
+        return _with(after, state=_F, reason=event.reason, health=Health.NONE, stale="")
     return _failed(service, after, event.reason, now)
 
 
 def _probe_passed(service: Service, before: ServiceState, event: ProbePassed, now: float) -> ServiceState:
     if before.state is not _R:
         return before
-    return _with(before, health=Health.HEALTHY, misses=0, reason="", hint="", ready_at=before.ready_at or now)
+    after = _with(before, health=Health.HEALTHY, misses=0, ready_at=now if before.ready_at is None else before.ready_at)
+    return after if before.setup is Setup.FAILED else _with(after, reason="", hint="")
 
 
 def _probe_failed(service: Service, before: ServiceState, event: ProbeFailed, now: float) -> ServiceState:
     if before.state is not _R or service.health is None:
         return before
+    if before.health is Health.UNHEALTHY:
+        return _with(before, reason=event.reason)
     after = _with(before, misses=before.misses + 1, reason=event.reason)
-    if before.health is Health.STARTING:
+    if before.health is not Health.HEALTHY:
         waited = now - (before.started_at if before.started_at is not None else now)
         if waited < service.health.start_period:
             return after
@@ -227,7 +237,11 @@ def _failed(service: Service, state: ServiceState, reason: str, now: float) -> S
     policy = service.restart
     stable = state.ready_at is not None and now - state.ready_at >= STABLE_AFTER
     failures = 1 if stable else state.failures + 1
-    after = _with(state, failures=failures, reason=reason, health=Health.NONE, identity=None, stop_for=None, stale="")
+    setup = Setup.NEEDED if state.setup is Setup.FAILED else state.setup
+    after = _with(
+        state, failures=failures, reason=reason, setup=setup,
+        health=Health.NONE, identity=None, stop_for=None, stale="",
+    )  # fmt: skip
     if policy.policy is RestartWhen.NO:
         return _with(after, state=_E)
     if failures > policy.max_retries:
@@ -248,11 +262,15 @@ def _stopped(service: Service, before: ServiceState, event: Stopped, now: float)
     code = before.exit_code if event.code is None else event.code
     if before.stop_for is StopFor.UNHEALTHY:
         return _failed(service, _with(before, exit_code=code), before.reason or "unhealthy", now)
-    return _with(_reset(before), exit_code=code)
+    if before.setup is not Setup.FAILED:
+        return _with(_reset(before), exit_code=code)
+    if before.stop_for is StopFor.DOWN:
+        return _with(_reset(before), exit_code=code, setup=Setup.NEEDED)
+    return _with(before, state=_F, exit_code=code, health=Health.NONE, identity=None, stop_for=None)
 
 
 def _stop_failed(service: Service, before: ServiceState, event: StopFailed, now: float) -> ServiceState:
-    return _with(before, state=_F, reason=event.reason, health=Health.NONE)
+    return _with(before, state=_F, reason=event.reason, health=Health.NONE, stop_for=None)
 
 
 def _adopted(service: Service, before: ServiceState, event: Adopted, now: float) -> ServiceState:

@@ -95,7 +95,7 @@ class RestartWhen(StrEnum):
 
 
 class RestartPolicy(Value):
-    """When a service that ended is started again: after ``initial_delay`` s, doubled each time, at most ``max_delay``."""
+    """When a service that ended is started again: after ``initial_delay`` s, then twice that, up to ``max_delay``."""
 
     policy: RestartWhen = RestartWhen.ON_FAILURE
     max_retries: int = 3

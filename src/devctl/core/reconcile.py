@@ -53,11 +53,8 @@ def reconcile(world: World, now: float, only: Iterable[str] | None = None) -> Pl
     actions: list[Action] = []
     holds: list[Hold] = []
     for name in world.services if only is None else only:
-        service = world.services[name]
-        if service.runtime is Runtime.LIBRARY:
-            continue
-        state = world.state(name)
-        up = name in world.wanted
+        service, state = world.services[name], world.state(name)
+        up = name in world.wanted and service.runtime is not Runtime.LIBRARY
         for item in _bring_up(world, service, state, now) if up else _take_down(world, service, state):
             (holds if isinstance(item, Hold) else actions).append(item)  # type: ignore[arg-type]
     wakes = [hold.until for hold in holds if hold.until is not None]
@@ -73,6 +70,8 @@ def _bring_up(world: World, service: Service, state: ServiceState, now: float) -
         yield from _keep(service, state)
     elif state.state is State.STOPPING:
         yield Hold(service=service.name, reason="it is still stopping")
+    elif state.lingers and state.stale:
+        yield Stop(service=service.name, why=StopFor.RESTART, because=state.stale)
 
 
 def _setup_words(service: Service) -> str:
@@ -128,6 +127,16 @@ def met(service: Service, state: ServiceState, condition: Condition) -> bool:
     return state.health is Health.HEALTHY
 
 
+def reruns(world: World, name: str) -> bool:
+    """Whether a one-shot that is asked for must run again though it has completed: what it needs begins anew too, or
+    it is another one by now."""
+    service, state = world.services[name], world.state(name)
+    if not service.oneshot:
+        return False
+    changed = bool(state.spec) and state.spec != fingerprint(service)
+    return changed or not all(satisfied(world, edge) for edge in service.depends_on)
+
+
 def _waiting(world: World, edge: Dependency) -> str:
     state = world.state(edge.service)
     if state.state is State.FATAL or (state.state is State.EXITED and not state.completed):
@@ -164,7 +173,7 @@ def _take_down(world: World, service: Service, state: ServiceState) -> Iterable[
         if state.stop_for is not StopFor.DOWN:
             yield Stop(service=service.name, why=StopFor.DOWN, because="no longer wanted")
         return
-    if state.state not in {State.STARTING, State.RUNNING, State.BACKOFF}:
+    if state.state not in {State.STARTING, State.RUNNING, State.BACKOFF} and not (state.lingers and state.stale):
         return
     first = [name for name in world.edges.get(service.name, ()) if _going(world, name)]
     if first:

@@ -111,6 +111,11 @@ class ServiceState(Value):
         """Whether something of it may be running."""
         return self.state in {State.STARTING, State.RUNNING, State.STOPPING}
 
+    @property
+    def lingers(self) -> bool:
+        """Whether it could not be stopped: what is left must go before it starts again."""
+        return self.state is State.FATAL and self.identity is not None
+
 
 class Event(Value, kw_only=True):
     """Something that happened to a service in its run number ``run``."""
@@ -202,9 +207,9 @@ class StopFailed(Event, tag="stop_failed"):
 
 
 class Adopted(Event, tag="adopted"):
-    """A new supervisor found it alive."""
+    """A new supervisor found it alive. An external service has no identity."""
 
-    identity: Identity
+    identity: Identity | None = None
 
 
 class RestartAsked(Event, tag="restart_asked"):

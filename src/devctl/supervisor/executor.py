@@ -31,8 +31,11 @@ log = logging.getLogger(__name__)
 RunSetup = Callable[[Service, Mapping[str, str]], Awaitable[str]]
 """Runs a process's stale setup steps; returns what was redone, "" for nothing. Raises DevctlError."""
 
-PrepareStack = Callable[[list[Service], Mapping[str, str], Mapping[str, tuple[int, Identity]], Emit], Awaitable[None]]
-"""Builds and creates containers; ends in SetupDone or SetupFailed for each service. The mapping holds those that run."""
+Running = Mapping[str, tuple[int, Identity]]
+"""The run and identity of each service that runs."""
+
+PrepareStack = Callable[[list[Service], Mapping[str, str], Running, Emit], Awaitable[None]]
+"""Builds and creates containers; ends in SetupDone or SetupFailed for each service."""
 
 HeldPort = Callable[[Service], Awaitable[StartFailed | None]]
 """Looks whether somebody else holds one of its ports."""
@@ -41,19 +44,19 @@ HeldPort = Callable[[Service], Awaitable[StartFailed | None]]
 class External:
     """Runs nothing: somebody else does."""
 
-    async def start(self, service: Service, run: int, environment: Mapping[str, str], emit: Emit) -> None:
+    async def start(self, service: Service, run: int, _environment: Mapping[str, str], emit: Emit) -> None:
         """It counts as running at once; its health check says the rest."""
         emit(Started(service=service.name, run=run))
 
-    async def stop(self, service: Service, run: int, identity: Identity | None, emit: Emit) -> None:
+    async def stop(self, service: Service, run: int, _identity: Identity | None, emit: Emit) -> None:
         """No longer looked at."""
         emit(Stopped(service=service.name, run=run))
 
-    async def adopt(self, service: Service, run: int, identity: Identity | None, emit: Emit) -> None:
+    async def adopt(self, service: Service, run: int, _identity: Identity | None, emit: Emit) -> None:
         """Nothing to find."""
         emit(Started(service=service.name, run=run))
 
-    def usage(self, identities: Mapping[str, Identity]) -> dict[str, tuple[float, int]]:
+    def usage(self, _identities: Mapping[str, Identity]) -> dict[str, tuple[float, int]]:
         """Unknown."""
         return {}
 
@@ -109,7 +112,7 @@ class Executor:
         except asyncio.CancelledError:
             self._emit(SetupFailed(service=service.name))
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - an effect always ends in an event
             self._emit(SetupFailed(service=service.name, reason=_bug(error)))
         else:
             self._emit(SetupDone(service=service.name, changed=changed))
@@ -130,7 +133,7 @@ class Executor:
             raise
         except DevctlError as error:
             self._fail_setups(services, str(error), error.hint)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - an effect always ends in an event
             self._fail_setups(services, _bug(error), "")
 
     def _fail_setups(self, services: list[Service], reason: str, hint: str) -> None:
@@ -189,8 +192,7 @@ class Executor:
             await work
         except asyncio.CancelledError:
             raise
-        except Exception as error:
-            log.exception("%s", service.name)
+        except Exception as error:  # noqa: BLE001 - an effect always ends in an event
             starting = self._state_of(service.name).identity is None
             failure = StartFailed if starting else StopFailed
             self._emit(failure(service=service.name, run=run, reason=_bug(error)))
@@ -209,7 +211,7 @@ class Executor:
 
 
 def _bug(error: Exception) -> str:
-    log.exception("an effect failed")
+    log.error("an effect failed", exc_info=error)
     return f"devctl itself failed: {type(error).__name__}: {error}"
 
 

@@ -6,6 +6,7 @@ Nothing else changes a state, so there is no lock anywhere in the supervisor.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -60,6 +61,10 @@ class Effects(Protocol):
         """Remember what only the request knows: the environment, the engine's address."""
 
 
+def _tell_nobody(snapshot: Snapshot) -> None:
+    """Before the server is there."""
+
+
 class Loop:
     """All the supervisor knows. Public attributes are for reading."""
 
@@ -78,7 +83,7 @@ class Loop:
         self.services: dict[str, Service] = dict(past.manifest.services) if past.manifest else {}
         self.started = clock()
         self.effects: Effects | None = None
-        self.publish: Callable[[Snapshot], None] = lambda snapshot: None
+        self.publish: Callable[[Snapshot], None] = _tell_nobody
         self._journal, self._clock, self._wall = journal, clock, wall
         self._inbox: deque[AnyEvent | Request] = deque()
         self._taken: list[asyncio.Future[None]] = []
@@ -122,10 +127,8 @@ class Loop:
         delay = None if until is None else max(0.0, until - self._clock())
         if self._inbox:
             return
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), delay)
-        except TimeoutError:
-            pass
         self._wake.clear()
 
     def _over(self) -> bool:

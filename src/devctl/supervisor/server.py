@@ -50,19 +50,12 @@ class Server:
 
     async def open(self, path: Path) -> None:
         """Bind ``path`` (mode 0600). To be called while holding the workspace's lock: a file there is a dead one's."""
-        path.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = os.umask(0o177)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(mask)
-        self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=MAX_LINE)
+        self._server = await asyncio.start_unix_server(self._accept, sock=_bind(path), limit=MAX_LINE)
 
     async def close(self, path: Path) -> None:
         """Hang up on everybody, after what was already said has been sent."""
         self._closing = True
-        path.unlink(missing_ok=True)
+        await asyncio.to_thread(path.unlink, missing_ok=True)
         if self._server is not None:
             self._server.close()
         for queue in self._listeners:
@@ -85,11 +78,10 @@ class Server:
                 queue.put_nowait(line)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+        task = asyncio.ensure_future(self._serve(reader, writer))
         self._connections.add(task)
         try:
-            await self._serve(reader, writer)
+            await task
         except (ConnectionError, asyncio.LimitOverrunError, ValueError) as error:
             log.info("a client went: %s", error)
         finally:
@@ -134,6 +126,17 @@ class Server:
         finally:
             self._listeners.discard(queue)
             hung_up.cancel()
+
+
+def _bind(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    return listener
 
 
 async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:
