@@ -70,6 +70,7 @@ def test_the_note_explains_the_code(bench: Any, command: str, code: int, note: s
 
 
 def test_environment(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("FROM_USER", "user")
     monkeypatch.setenv("OVERRIDDEN", "user")
@@ -89,7 +90,7 @@ def test_environment(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         assert got["FORCE_COLOR"] == "1"
         assert "NO_COLOR" not in got
         assert bench.log().splitlines()[-1] == str(bench.root)
-        assert who.boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        assert who.boot == boot
 
     bench.run(test)
 
@@ -343,6 +344,11 @@ def test_usage_counts_the_whole_tree(bench: Any) -> None:
     bench.run(test)
 
 
+def ticks(pid: int) -> int:
+    """Field 22 of /proc/PID/stat."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
 def test_started_names_the_process_at_once(bench: Any) -> None:
     async def test() -> None:
         service = bench.service("sleep 1000")
@@ -350,8 +356,7 @@ def test_started_names_the_process_at_once(bench: Any) -> None:
         (started,) = bench.events
         assert isinstance(started, Started)
         assert started.run == 5
-        fields = Path(f"/proc/{started.identity.pid}/stat").read_text().rpartition(")")[2].split()
-        assert started.identity.start == int(fields[19])
+        assert started.identity.start == ticks(started.identity.pid)
         await bench.stop(service, started.identity, 5)
 
     bench.run(test)

@@ -16,7 +16,7 @@ import pytest
 from devctl.core.state import Exited, ProcessIdentity, StartFailed, StopFailed, Stopped
 from devctl.runtimes import host, signals, tree
 
-ANNOUNCE = "import os, signal, sys, time; print('here', os.getpid(), flush=True)\n"
+ANNOUNCE = "import os, signal, sys, time; os.write(1, b'here %d\\n' % os.getpid())\n"
 SLEEP = ANNOUNCE + "time.sleep(1000)"
 
 
@@ -32,7 +32,7 @@ DOUBLE_FORK = (
     "if os.fork() == 0:\n"
     "    os.setsid()\n"
     "    if os.fork() == 0:\n"
-    "        print('here', os.getpid(), flush=True); time.sleep(1000)\n"
+    "        os.write(1, b'here %d\\n' % os.getpid()); time.sleep(1000)\n"
     "    os._exit(0)\n"
     "os.wait()\n"
 )
@@ -96,20 +96,19 @@ def test_the_signal_asked_for(bench: Any) -> None:
     bench.run(test)
 
 
-def test_each_process_hears_the_signal_once(bench: Any) -> None:
+def test_each_process_hears_the_signal_once(bench: Any, apoll: Any) -> None:
     """A second SIGTERM means "at once" to many programs."""
     child = (
         "import signal, sys, time, os\n"
-        "def heard(*_): print('heard', os.getpid(), flush=True); time.sleep(0.6); sys.exit(0)\n"
-        "signal.signal(15, heard); print('here', os.getpid(), flush=True)\nwhile True: time.sleep(1000)"
+        "def heard(*_): os.write(1, b'heard %d\\n' % os.getpid()); time.sleep(0.6); sys.exit(0)\n"
+        "signal.signal(15, heard); os.write(1, b'here %d\\n' % os.getpid())\nwhile True: time.sleep(1000)"
     )
     program = spawn(child) + spawn(child, process_group=0) + spawn(child, start_new_session=True) + child
 
     async def test() -> None:
         service = bench.python(program)
         who = await bench.start(service)
-        while len(pids_in(bench.log())) < 4:
-            await asyncio.sleep(0.01)
+        await apoll(lambda: len(pids_in(bench.log())) == 4)
         await bench.stop(service, who)
         heard = re.findall(r"heard (\d+)", bench.log())
         assert sorted(map(int, heard)) == sorted(pids_in(bench.log()))
@@ -147,8 +146,8 @@ def test_what_is_born_while_stopping_ends_too(bench: Any) -> None:
     heir = ANNOUNCE + "time.sleep(1000)"
     program = (
         "import signal, sys, time, subprocess, os\n"
-        f"def late(*_): subprocess.Popen([sys.executable, '-S', '-c', {heir!r}], start_new_session=True); time.sleep(0.3);"
-        " os._exit(0)\nsignal.signal(15, late); print('ready', flush=True)\nwhile True: time.sleep(1000)"
+        f"def late(*_): subprocess.Popen([sys.executable, '-S', '-c', {heir!r}], start_new_session=True);"
+        " time.sleep(0.3); os._exit(0)\nsignal.signal(15, late); print('ready', flush=True)\nwhile True: time.sleep(1000)"
     )
 
     async def test() -> None:
@@ -213,7 +212,7 @@ def test_no_zombie_stays(bench: Any, apoll: Any) -> None:
         "    if os.fork() == 0:\n"
         "        if os.fork() == 0: time.sleep(0.3); os._exit(0)\n"
         "        os._exit(0)\n"
-        "print('here', os.getpid(), flush=True); time.sleep(1000)"
+        "os.write(1, b'here %d\\n' % os.getpid()); time.sleep(1000)"
     )
 
     async def test() -> None:
@@ -352,15 +351,14 @@ def test_two_stops_at_once_tell_once(bench: Any) -> None:
     bench.run(test)
 
 
-def test_a_stop_while_the_leftovers_are_ended(bench: Any) -> None:
+def test_a_stop_while_the_leftovers_are_ended(bench: Any, apoll: Any) -> None:
     stubborn = "import signal; signal.signal(15, signal.SIG_IGN)\n" + SLEEP
 
     async def test() -> None:
         program = spawn(stubborn, start_new_session=True) + "import os, time; time.sleep(0.5); os._exit(3)"
         service = bench.python(program, stop_grace_period=0.5)
         who = await bench.start(service)
-        while not bench.runtime._runs["it"].after_exit:
-            await asyncio.sleep(0.002)
+        await apoll(lambda: bench.runtime._runs["it"].after_exit)
         await bench.stop(service, who)
         assert [type(event) for event in bench.events[1:]] == [Exited, Stopped]
 
@@ -412,24 +410,26 @@ def test_a_hundred_stops_share_their_looks(bench: Any, monkeypatch: pytest.Monke
     bench.run(test)
 
 
+def carrying(mark: str) -> int:
+    """The pid of a process with that mark that is nobody's child any more."""
+    script = ["sh", "-c", "setsid sleep 1001 >/dev/null & echo $!"]
+    marked = {**os.environ, "DEVCTL_SERVICE": mark}
+    return int(subprocess.run(script, env=marked, stdout=subprocess.PIPE, check=True).stdout)
+
+
 def test_sweep_ends_what_carries_the_mark_except_what_is_kept(bench: Any, apoll: Any, alive: Any) -> None:
+    stray, foreign = carrying(f"{bench.workspace}/old/7"), carrying("another/old/7")
+
     async def test() -> None:
         kept = bench.service("sleep 1000 & sleep 1000", "kept")
         who = await bench.start(kept)
-        script = ["sh", "-c", "setsid sleep 1001 >/dev/null & echo $!"]
-        marked = {**os.environ, "DEVCTL_SERVICE": f"{bench.workspace}/old/7"}
-        stray = int(subprocess.run(script, env=marked, stdout=subprocess.PIPE, check=True).stdout)
         await apoll(lambda: host.here().command(stray) == "sleep 1001")
-        foreign = subprocess.Popen(
-            ["sleep", "1002"], env={**os.environ, "DEVCTL_SERVICE": "another/old/7"}, start_new_session=True
-        )
         (swept,) = await bench.runtime.sweep([who])
         assert (swept.pid, swept.service, swept.command) == (stray, "old", "sleep 1001")
-        assert foreign.poll() is None
+        assert alive(foreign)
         assert not alive(stray)
         assert who.pid in bench.marked()
         await bench.stop(kept, who)
-        foreign.kill()
-        foreign.wait()
+        os.kill(foreign, signal.SIGKILL)
 
     bench.run(test)
