@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from devctl.core import model
 from devctl.core.model import OnUnhealthy, Runtime
-from devctl.manifest import grammar
+from devctl.manifest import grammar, release, upkeep
 from devctl.manifest.checks import runtime_of
 
 
@@ -67,7 +67,7 @@ class Builder:
             restart=_restart(said, runtime),
             on_unhealthy=_on_unhealthy(said, runtime),
             native_on_unhealthy=OnUnhealthy(said.on_unhealthy or "restart"),
-            oneshot=completed or (said.restart.policy == "no" and not said.health and not said.ports and _runs(runtime)),
+            oneshot=completed or (_runs(runtime) and _ends_by_itself(said)),
             profiles=said.profiles,
             database=self._database(said.database, folder),
             predeploy=_predeploy(said.predeploy) if said.predeploy else None,
@@ -94,23 +94,23 @@ class Builder:
         name = said.name or (said.command if isinstance(said.command, str) else " ".join(said.command))
         return model.SetupStep(said.command, self.path(said.path, folder), said.inputs, said.outputs, name)
 
-    def _database(self, said: grammar.Database | None, folder: str) -> model.Database | None:
+    def _database(self, said: release.Database | None, folder: str) -> model.Database | None:
         if not said:
             return None
         base = Path(folder) if folder else None
         migrations = self.path(said.migrations, base) if said.migrations else ""
         return model.Database(said.url, said.models, migrations, said.seed, said.hold)
 
-    def compose(self, said: grammar.Compose | None, name: str) -> model.ComposeStack | None:
+    def compose(self, said: upkeep.Compose | None, name: str) -> model.ComposeStack | None:
         """The central stack."""
         if not said:
             return None
         files = tuple(self.path(each) for each in said.file)
         return model.ComposeStack(files, said.project or name, self.path(said.env_file) if said.env_file else "")
 
-    def repository(self, said: grammar.Git) -> model.GitRepository:
+    def repository(self, said: upkeep.Git) -> model.GitRepository:
         """A repository and its end-of-day work."""
-        sync = said.sync or grammar.Sync.model_construct()
+        sync = said.sync or upkeep.Sync.model_construct()
         return model.GitRepository(
             path=self.path(said.path),
             branch=said.branch,
@@ -123,7 +123,7 @@ class Builder:
             timeout=sync.timeout,
         )
 
-    def mirror(self, said: grammar.Mirror, services: Mapping[str, model.Service]) -> model.Mirror:
+    def mirror(self, said: upkeep.Mirror, services: Mapping[str, model.Service]) -> model.Mirror:
         """A folder carried over, its ends as folders."""
         source, target = (
             services[end].path if end in services else self.path(end) for end in (said.source, said.target)
@@ -132,9 +132,11 @@ class Builder:
 
 
 def _completed(service: grammar.Service) -> list[str]:
-    return [
-        name for name, each in service.depends_on.items() if each.condition == "service_completed_successfully"
-    ]
+    return [name for name, each in service.depends_on.items() if each.condition == model.Condition.COMPLETED]
+
+
+def _ends_by_itself(said: grammar.Service) -> bool:
+    return said.restart.policy == "no" and not said.health and not said.ports
 
 
 def _runs(runtime: Runtime) -> bool:
@@ -165,10 +167,9 @@ def _probe(said: grammar.Health) -> model.Probe:
 def _restart(said: grammar.Service, runtime: Runtime) -> model.RestartPolicy:
     if not _runs(runtime):
         return model.RestartPolicy(model.RestartWhen.NO)
-    policy = said.restart
-    return model.RestartPolicy(
-        model.RestartWhen(policy.policy), policy.max_retries, policy.initial_delay, max(policy.max_delay, policy.initial_delay)
-    )
+    how = said.restart
+    longest = max(how.max_delay, how.initial_delay)
+    return model.RestartPolicy(model.RestartWhen(how.policy), how.max_retries, how.initial_delay, longest)
 
 
 def _on_unhealthy(said: grammar.Service, runtime: Runtime) -> OnUnhealthy:
@@ -176,7 +177,7 @@ def _on_unhealthy(said: grammar.Service, runtime: Runtime) -> OnUnhealthy:
     return OnUnhealthy(said.on_unhealthy) if said.on_unhealthy else default
 
 
-def _predeploy(said: grammar.Predeploy) -> dict[str, Any]:
+def _predeploy(said: release.Predeploy) -> dict[str, Any]:
     """The keys that were given, with every shorthand in its long form."""
     found: dict[str, Any] = said.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, mode="json")
     for check in found.get("commands", ()):

@@ -9,8 +9,8 @@ from typing import Any
 
 from devctl.core.model import Condition, Runtime
 from devctl.manifest.diagnostics import did_you_mean, listing
-from devctl.manifest.forms import NAME
 from devctl.manifest.grammar import File, Service
+from devctl.manifest.parsers import NAME
 from devctl.manifest.source import Document
 
 RUNTIMES = {
@@ -29,7 +29,7 @@ MISPLACED = {
     Runtime.LIBRARY: PROCESS_KEYS | RUNNING_KEYS | WAITING_KEYS | {"native"},
 }
 WHY_MISPLACED = {
-    Runtime.CONTAINER: "a container's is said in the Compose file; for the way without a container put it below native:",
+    Runtime.CONTAINER: "the Compose file says it for a container; for the way without one it stands below native:",
     Runtime.PROCESS: "native: goes only beside compose:; a process has its command:",
     Runtime.EXTERNAL: "somebody else runs an external service",
     Runtime.LIBRARY: "a library runs nothing",
@@ -175,7 +175,7 @@ class Checks:
         if said not in self.written:
             message, hint = self._unknown(said)
             self.document.add(path, message, f"{hint.rstrip('?')}, or ./{said} for a folder")
-        elif (service := self.file.services.get(said)) and not (service.path or (service.native and service.native.path)):
+        elif (service := self.file.services.get(said)) and not (service.path or service.native or service.command):
             self.document.add(path, f"{said} has no path", f"give {said} its path:")
 
     def _git(self) -> None:
@@ -185,7 +185,8 @@ class Checks:
                 self.document.add(path, "path is missing", "each of several repositories needs its path:")
             for branch, ahead in (repository.sync.promote if repository.sync else {}).items():
                 if branch == ahead:
-                    self.document.add((*path, "sync", "promote", branch), f"{branch} can't be brought forward to itself")
+                    where = (*path, "sync", "promote", branch)
+                    self.document.add(where, f"{branch} can't be brought forward to itself")
 
     def _clean(self) -> None:
         for key in self.file.clean.on_down:

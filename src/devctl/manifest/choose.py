@@ -53,10 +53,8 @@ def _refuse_impossible(manifest: Manifest, names: Collection[str]) -> None:
     known_services(manifest, names)
     without = [name for name in names if manifest.services[name].compose and not manifest.services[name].native]
     if without:
-        verb = "has" if len(without) == 1 else "have"
-        raise DevctlError(
-            f"{listing(without)} {verb} no native: to run by", manifest.file, hint="add native: {command: …}", code=Exit.USAGE
-        )
+        what = f"{listing(without)} {'has' if len(without) == 1 else 'have'} no native: to run by"
+        raise DevctlError(what, manifest.file, hint="add native: {command: …}", code=Exit.USAGE)
 
 
 def _chosen(service: Service, docker: bool, reason: str, native: Collection[str] | str) -> Service:
@@ -83,7 +81,7 @@ def select(manifest: Manifest, names: Iterable[str] = (), profiles: Collection[s
         verb = "is a library and runs" if len(libraries) == 1 else "are libraries and run"
         raise DevctlError(f"{listing(libraries)} {verb} nothing", manifest.file, code=Exit.USAGE)
     _known_profiles(manifest, profiles)
-    return _closure(manifest, named or [name for name in manifest.services if _meant(manifest.services[name], profiles)])
+    return _closure(manifest, named or [name for name, each in manifest.services.items() if _meant(each, profiles)])
 
 
 def _meant(service: Service, profiles: Collection[str]) -> bool:

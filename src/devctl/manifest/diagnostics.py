@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from devctl.errors import DevctlError, Exit
 
@@ -11,8 +12,7 @@ KeyPath = tuple[str | int, ...]
 MOST_SHOWN = 100
 
 
-@dataclass(frozen=True, order=True)
-class Diagnostic:
+class Diagnostic(msgspec.Struct, frozen=True, order=True):
     """One thing that is wrong. ``line`` and ``column`` count from 1; ``key`` is the key's path as people write it."""
 
     line: int
@@ -27,27 +27,30 @@ class Diagnostic:
         return f"{said}; {self.hint}" if self.hint else said
 
 
-@dataclass(eq=False)
 class ManifestError(DevctlError):
     """A manifest with mistakes: exit code 2. ``diagnostics`` holds each of them, sorted by place."""
 
-    diagnostics: tuple[Diagnostic, ...] = field(default=())
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 def failure(file: str, diagnostics: Iterable[Diagnostic]) -> ManifestError:
     """The error that tells them all; ``file`` is the manifest as the user would type it."""
     found = tuple(sorted(set(diagnostics)))
-    if len(found) == 1:
-        (only,) = found
-        what = f"{only.key}: {only.message}" if only.key else only.message
-        where = f"{file}:{only.line}:{only.column}"
-        return ManifestError(what, where, hint=only.hint, code=Exit.USAGE, diagnostics=found)
+    error = _one(file, found[0]) if len(found) == 1 else _several(file, found)
+    error.diagnostics = found
+    return error
+
+
+def _one(file: str, only: Diagnostic) -> ManifestError:
+    what = f"{only.key}: {only.message}" if only.key else only.message
+    return ManifestError(what, f"{file}:{only.line}:{only.column}", hint=only.hint, code=Exit.USAGE)
+
+
+def _several(file: str, found: Sequence[Diagnostic]) -> ManifestError:
     lines = [f"{file}:{each.line}:{each.column}: {each.text()}" for each in found[:MOST_SHOWN]]
     if len(found) > MOST_SHOWN:
         lines.append(f"and {len(found) - MOST_SHOWN} more")
-    return ManifestError(
-        f"{len(found)} mistakes in the manifest", file, code=Exit.USAGE, details=tuple(lines), diagnostics=found
-    )
+    return ManifestError(f"{len(found)} mistakes in the manifest", file, code=Exit.USAGE, details=tuple(lines))
 
 
 def key_text(path: Sequence[str | int]) -> str:

@@ -41,9 +41,7 @@ def parse(text: str, environment: Mapping[str, str], shown: str = ".env") -> dic
     return found
 
 
-def _take(
-    match: re.Match[str], found: dict[str, str], environment: Mapping[str, str], text: str, shown: str
-) -> None:
+def _take(match: re.Match[str], found: dict[str, str], environment: Mapping[str, str], text: str, shown: str) -> None:
     name = match["name"]
     try:
         value = _value(match, {**found, **environment})
@@ -87,9 +85,3 @@ def read(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
         raise DevctlError("the file of variables can't be read", str(path), why, code=Exit.USAGE) from error
     except UnicodeDecodeError as error:
         raise DevctlError("the file of variables is not UTF-8", str(path), code=Exit.USAGE) from error
-
-
-def beside(manifest: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """``environment`` with the variables of ``.env`` beside the manifest below it, as Compose has it."""
-    path = manifest.parent / ".env"
-    return {**(read(path, environment) if path.is_file() else {}), **environment}

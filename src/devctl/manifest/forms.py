@@ -1,51 +1,32 @@
-"""How single values of the manifest are written: each form reads the text and has its own piece of JSON Schema."""
+"""The forms a value may have: how it is read, and the piece of JSON Schema an editor checks it with.
+
+``FORMS`` become definitions of the JSON Schema; a Form names its own with the placeholder key ``form``.
+"""
 
 from __future__ import annotations
 
-import re
-import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, core_schema
 
 from devctl.core.model import Relation
-from devctl.manifest.diagnostics import did_you_mean, listing
-from devctl.manifest.source import typed
+from devctl.manifest import addresses, parsers
 
 Json = dict[str, Any]
-LONGEST = 7 * 86400
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
-BYTES = {"": 1, "b": 1}
-BYTES |= {f"{unit}b": 1000**power for power, unit in enumerate("kmg", 1)}
-BYTES |= {f"{unit}ib": 1024**power for power, unit in enumerate("kmg", 1)}
-SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([a-z]*)", re.IGNORECASE)
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-TEMPLATE: Json = {"type": "string", "pattern": r"\$\{", "title": "${…}"}
+TEMPLATE = r"\$\{"
 TEXT: Json = {"type": "string"}
 ITEM: Json = {}
 """In ``Short.spellings``: one item of the list, without the list."""
 
 
-def wrong(message: str, hint: str = "") -> PydanticCustomError:
-    """What a form raises: the message and what would be right."""
-    return PydanticCustomError("devctl", "{message}", {"message": message, "hint": hint})
-
-
-@dataclass(frozen=True)
 class Form:
-    """Annotates a value that ``parse`` makes from what stands in the file; ``schema`` is what an editor checks."""
+    """Annotates a value that ``parse`` makes from what stands in the file."""
 
-    parse: Callable[[Any], Any]
-    schema: Json
-
-    def __hash__(self) -> int:
-        return id(self)
+    def __init__(self, parse: Callable[[Any], Any], schema: Json | str) -> None:
+        self.parse = parse
+        self.schema: Json = {"form": schema} if isinstance(schema, str) else schema
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.parse)
@@ -54,15 +35,12 @@ class Form:
         return dict(self.schema)
 
 
-@dataclass(frozen=True)
 class Short:
     """Annotates a group that has shorter spellings: ``expand`` turns them into the long one."""
 
-    expand: Callable[[Any], Any]
-    spellings: tuple[Json, ...]
-
-    def __hash__(self) -> int:
-        return id(self)
+    def __init__(self, expand: Callable[[Any], Any], *spellings: Json | str) -> None:
+        self.expand = expand
+        self.spellings = [{"form": each} if isinstance(each, str) else each for each in spellings]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.expand, handler(source))
@@ -72,363 +50,131 @@ class Short:
         return {"anyOf": [*(long["items"] if each is ITEM else dict(each) for each in self.spellings), long]}
 
 
-def templated(schema: Json) -> Json:
-    """The schema, or a text in which ``${VAR}`` stands for it."""
-    return {"anyOf": [schema, TEMPLATE]}
-
-
-def text(value: Any) -> str:
-    """A text that isn't empty."""
-    if not isinstance(value, str):
-        raise wrong(f"must be text, not {kind(value)}")
-    if not value.strip():
-        raise wrong("is empty")
-    if "\0" in value:
-        raise wrong("holds a NUL character")
-    return str(value)
-
-
-def kind(value: Any) -> str:
-    """What a person calls the value."""
-    if value is None:
-        return "empty"
-    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else f"“{value}”"
-
-
-def texts(value: Any) -> tuple[str, ...]:
-    """One text, or a list of them."""
-    return tuple(text(each) for each in (value if isinstance(value, list) else [value]))
-
-
-def command(value: Any) -> str | tuple[str, ...]:
-    """A string for the shell, or a list that is run as it is."""
-    if not isinstance(value, list):
-        return text(value)
-    if not value:
-        raise wrong("is an empty list", "name the program first: [npm, run, dev]")
-    words = [str(each) if isinstance(each, str) else text(each) for each in value]
-    return (text(words[0]), *words[1:])
-
-
-def duration(value: Any) -> float:
-    """Seconds from ``500ms``, ``5s``, ``1m30s``."""
-    said = text(value)
-    parts = DURATION.findall(said)
-    if not parts or "".join(number + unit for number, unit in parts) != said:
-        hint = f"write {said}s for seconds" if re.fullmatch(r"[0-9.]+", said) else "write 500ms, 5s or 1m30s"
-        raise wrong(f"“{said}” is no duration", hint)
-    seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
-    if seconds > LONGEST:
-        raise wrong(f"“{said}” is longer than a week")
-    return seconds
-
-
-def span(value: Any) -> float:
-    """A duration above zero."""
-    seconds = duration(value)
-    if seconds <= 0:
-        raise wrong("must be longer than 0s")
-    return seconds
-
-
-def size(value: Any) -> int:
-    """Bytes from ``10MB`` (a million), ``10MiB`` (1024²) or a plain number."""
-    said = text(value)
-    match = SIZE.fullmatch(said)
-    if not match or match[2].lower() not in BYTES or len(said) > 30:
-        raise wrong(f"“{said}” is no size", "write 500KB, 10MB or 1GB (or KiB, MiB, GiB)")
-    return int(float(match[1]) * BYTES[match[2].lower()])
-
-
-def count(value: Any, least: int = 0) -> int:
-    """A whole number."""
-    said = text(value)
-    if not re.fullmatch(r"[0-9]{1,9}", said) or int(said) < least:
-        raise wrong(f"“{said}” is no whole number from {least} on")
-    return int(said)
-
-
-def positive(value: Any) -> int:
-    """A whole number from 1 on."""
-    return count(value, 1)
-
-
-def flag(value: Any) -> bool:
-    """True, for the keys that only say so."""
-    if isinstance(value, str) and value.lower() in {"true", "false"}:
-        return value.lower() == "true"
-    raise wrong(f"must be true, not {kind(value)}")
-
-
-def port(value: Any) -> int:
-    """A TCP port of this machine."""
-    said = text(value)
-    if re.fullmatch(r"[0-9.]*:?[0-9]+:[0-9]+", said):
-        host = said.split(":")[-2]
-        raise wrong(f"“{said}” is no port", f"only the port of this machine is named here: {host}")
-    if not re.fullmatch(r"[0-9]{1,5}", said) or not 0 < int(said) < 65536:
-        raise wrong(f"“{said}” is no port", "write a number from 1 to 65535")
-    return int(said)
-
-
-def ports(value: Any) -> tuple[tuple[int, str], ...]:
-    """(number, name) from one port, a list of ports, or a mapping of names to ports."""
-    if not isinstance(value, dict):
-        return tuple((port(each), "") for each in (value if isinstance(value, list) else [value]))
-    for name in value:
-        if not NAME.fullmatch(name):
-            raise wrong(f"“{name}” is no name for a port", "use letters, digits, - and _")
-    return tuple((port(number), name) for name, number in value.items())
-
-
-def stop_signal(value: Any) -> str:
-    """``SIGTERM`` from ``SIGTERM``, ``TERM``, ``sigterm`` or ``15``."""
-    said = text(value)
-    known = signal.Signals.__members__
-    if said.isdecimal() and len(said) < 4 and int(said) in set(known.values()):
-        return signal.Signals(int(said)).name
-    name = said.upper() if said.upper().startswith("SIG") else f"SIG{said.upper()}"
-    if name not in known or name in {"SIGSTOP", "SIGCONT"}:
-        hint = did_you_mean(name, {"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2"})
-        raise wrong(f"“{said}” is no signal that stops a process", hint or "write SIGTERM or SIGINT")
-    return name
-
-
-def statuses(value: Any) -> tuple[tuple[int, int], ...]:
-    """Ranges from ``200``, ``200-399``, ``200-299,401`` or a list of these."""
-    said = [part for each in texts(value) for part in each.split(",")]
-    return tuple(_status_range(each.strip()) for each in said)
-
-
-def _status_range(said: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-5][0-9]{2})(?:\s*-\s*([1-5][0-9]{2}))?", said)
-    if not match or int(match[2] or match[1]) < int(match[1]):
-        raise wrong(f"“{said}” is no range of HTTP statuses", "write 200, 200-399 or [200, 401]")
-    return int(match[1]), int(match[2] or match[1])
-
-
-def http_url(value: Any) -> str:
-    """An absolute HTTP address."""
-    said = text(value)
-    try:
-        parts = urlsplit(said)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or re.search(r"\s", said):
-        raise wrong(f"“{said}” is no HTTP address", "write http://HOST:PORT/PATH")
-    return said
-
-
-def tcp_address(value: Any) -> tuple[str, int]:
-    """(host, port) from ``localhost:5432``, ``tcp://localhost:5432``, ``[::1]:5432`` or a port of this machine."""
-    said = text(value)
-    try:
-        parts = urlsplit(said if "://" in said else f"tcp://{said if ':' in said else f'localhost:{said}'}")
-        address = (parts.hostname, parts.port) if parts.scheme == "tcp" and parts.path in {"", "/"} else (None, None)
-    except ValueError:
-        address = (None, None)
-    host, number = address
-    if not host or not number or re.search(r"\s", said):
-        raise wrong(f"“{said}” is no HOST:PORT", "write localhost:5432")
-    return host, number
-
-
-def relation_chain(value: Any) -> tuple[Relation, ...]:
-    """The relations of ``a <-> b -> c``."""
-    said = text(value)
-    words = re.split(r"\s*(<->|->|<-)\s*", said.strip())
-    services, arrows = words[::2], words[1::2]
-    bad = next((name for name in services if not NAME.fullmatch(name)), None)
-    if bad is not None or not arrows:
-        raise wrong(f"“{said}” is no relation", "write a <-> b, or a -> b, or a chain of these")
-    return tuple(_relation(*each) for each in zip(services, arrows, services[1:], strict=False))
-
-
-def _relation(left: str, arrow: str, right: str) -> Relation:
-    source, target = (right, left) if arrow == "<-" else (left, right)
-    return Relation(source, target, both=arrow == "<->")
-
-
-def pattern(value: Any) -> str:
-    """A regular expression."""
-    said = text(value)
-    try:
-        re.compile(said)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise wrong(f"is no regular expression: {error}") from error
-    return said
-
-
-def project_name(value: Any) -> str:
-    """The name of the workspace or of a Compose project."""
-    said = text(value)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", said) or len(said) > 63:
-        better = re.sub(r"[^a-z0-9_-]+", "-", said.lower()).strip("-_")[:63]
-        raise wrong(
-            f"“{said}” is no name",
-            "use up to 63 lower-case letters, digits, - and _" + (f": {better}" if better else ""),
-        )
-    return said
-
-
-def variable_names(value: Any) -> tuple[str, ...]:
-    """Names of environment variables."""
-    names = texts(value)
-    for name in names:
-        if not VARIABLE_NAME.fullmatch(name):
-            raise wrong(f"“{name}” is no name of a variable", "use letters, digits and _")
-    return names
-
-
-def environment(value: Any) -> dict[str, str]:
-    """Variables from a mapping, or a list of ``NAME=value``; those without a value are inherited and left out."""
-    if isinstance(value, list):
-        value = dict(_assignment(each) for each in value)
-    if not isinstance(value, dict):
-        raise wrong("must be a mapping of names to values, or a list of NAME=value")
-    variable_names(list(value))
-    for name, each in value.items():
-        if each is not None and (not isinstance(each, str) or "\0" in each):
-            raise wrong(f"the value of {name} must be text, not {kind(each)}")
-    return {str(name): str(each) for name, each in value.items() if each is not None}
-
-
-def _assignment(value: Any) -> tuple[str, str | None]:
-    name, equals, assigned = text(value).partition("=")
-    return name, assigned if equals else None
-
-
-def git_name(value: Any) -> str:
-    """A branch or remote, by the rules of git check-ref-format that matter (and never an option)."""
-    said = text(value)
-    if said.startswith(("-", "/", ".")) or said.endswith(("/", ".", ".lock")):
-        raise wrong(f"“{said}” is no name git takes")
-    if re.search(r"[\s~^:?*\[\\\x00-\x1f]|\.\.|@\{|//", said):
-        raise wrong(f"“{said}” is no name git takes")
-    return said
-
-
-def git_names(value: Any) -> tuple[str, ...]:
-    """One name git takes, or a list of them."""
-    return tuple(git_name(each) for each in (value if isinstance(value, list) else [value]))
-
-
-def git_address(value: Any) -> str:
-    """A remote's URL; "" when only its name is given."""
-    said = "" if value is None else text(value)
-    if said.startswith("-") or "::" in said.split("/")[0]:
-        raise wrong(f"“{said}” is no address of a remote")
-    return said
-
-
-def names(value: Any) -> tuple[str, ...]:
-    """Plain names (profiles)."""
-    found = texts(value)
-    for name in found:
-        if not NAME.fullmatch(name):
-            raise wrong(f"“{name}” is no name", "use letters, digits, - and _")
-    return found
-
-
-def globs(value: Any) -> tuple[str, ...]:
-    """Patterns below a folder; they may not lead out of it."""
-    found = texts(value)
-    for each in found:
-        if each.startswith(("/", "~")) or ".." in each.split("/"):
-            raise wrong(f"“{each}” leads out of the folder", "patterns are relative to it")
-    return found
-
-
-def free(value: Any) -> Any:
-    """Any JSON value."""
-    return typed(value)
-
-
-def choices(known: tuple[str, ...]) -> Callable[[Any], str]:
-    """One word out of ``known``."""
-
-    def parse(value: Any) -> str:
-        said = text(value)
-        if said not in known:
-            raise wrong(f"“{said}” is not known here", did_you_mean(said, known) or f"one of {listing(known)}")
-        return said
-
-    return parse
-
-
-def choice_list(known: tuple[str, ...]) -> Callable[[Any], tuple[str, ...]]:
-    """Words out of ``known``."""
-    parse = choices(known)
-    return lambda value: tuple(parse(each) for each in (value if isinstance(value, list) else [value]))
+def _listed(item: Json) -> Json:
+    return {"anyOf": [item, {"type": "array", "items": item}]}
+
+
+def _number(least: int, most: int | None = None) -> Json:
+    limits = {"minimum": least} | ({"maximum": most} if most else {})
+    return {"anyOf": [{"type": "integer", **limits}, {"type": "string", "pattern": TEMPLATE}]}
+
+
+def _described(description: str, schema: Json, *examples: Any) -> Json:
+    return {"description": description, **schema, **({"examples": list(examples)} if examples else {})}
+
+
+SCALAR: Json = {"type": ["string", "number", "boolean", "null"]}
+FORMS: dict[str, Json] = {
+    "duration": _described(
+        "A number with its unit, `ms`, `s`, `m` or `h`, or several of these.",
+        {"type": "string", "pattern": rf"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$|{TEMPLATE}"},
+        "500ms",
+        "5s",
+        "1m30s",
+    ),
+    "size": _described(
+        "Bytes, or a number with its unit: `KB`, `MB`, `GB` (thousands) or `KiB`, `MiB`, `GiB` (1024).",
+        {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]},
+        "10MB",
+    ),
+    "count": _described("A whole number from 0 on.", _number(0)),
+    "positive": _described("A whole number from 1 on.", _number(1)),
+    "flag": _described(
+        "`true`; left out otherwise.", {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": TEMPLATE}]}
+    ),
+    "port": _described("A TCP port, 1 to 65535.", _number(1, 65535), 8000),
+    "ports": _described(
+        "A port, a list of ports, or a mapping of names to ports.",
+        {
+            "anyOf": [
+                {"form": "port"},
+                {"type": "array", "items": {"form": "port"}},
+                {"type": "object", "additionalProperties": {"form": "port"}},
+            ]
+        },
+        [8000],
+        {"http": 8000, "debug": 9229},
+    ),
+    "command": _described(
+        "A string is run by the shell, a list is not.", _listed(TEXT), "npm run dev", ["npm", "run", "dev"]
+    ),
+    "texts": _described("One text, or a list.", _listed(TEXT)),
+    "patterns": _described(
+        "One path or pattern, or a list: `*` and `?` within a folder, `**` for any depth. Always below the folder.",
+        _listed({"type": "string", "pattern": r"^[^/~]"}),
+        ["**/dist"],
+    ),
+    "names": _described("One name, or a list; letters, digits, `-` and `_`.", _listed(TEXT)),
+    "project": _described(
+        "Up to 63 lower-case letters, digits, `-` and `_`.",
+        {"type": "string", "pattern": rf"^[a-z0-9][a-z0-9_-]{{0,62}}$|{TEMPLATE}"},
+    ),
+    "signal": _described("The name or number of a signal.", {"type": ["string", "integer"]}, "SIGINT", "TERM"),
+    "statuses": _described(
+        "HTTP statuses: one, a range, or a list of these.",
+        _listed({"type": ["integer", "string"], "pattern": rf"^[1-5][0-9, -]+$|{TEMPLATE}"}),
+        200,
+        "200-399",
+        [200, 401],
+    ),
+    "regex": _described("A regular expression (Python's `re`); it is searched in every line.", TEXT, "ready in .* ms"),
+    "environment": _described(
+        "A mapping of names to values, or a list of `NAME=value`.",
+        {"anyOf": [{"type": "object", "additionalProperties": SCALAR}, {"type": "array", "items": TEXT}]},
+    ),
+    "address": _described(
+        "`http://…`, `https://…` or `tcp://HOST:PORT`.",
+        {"type": "string", "pattern": rf"^(https?|tcp)://|{TEMPLATE}"},
+        "http://localhost:8000/health",
+        "tcp://localhost:5432",
+    ),
+    "url": _described("`http://…` or `https://…`.", {"type": "string", "pattern": rf"^https?://|{TEMPLATE}"}),
+    "host-port": _described(
+        "`HOST:PORT`, or a port of this machine.", {"type": ["string", "integer"]}, "localhost:5432"
+    ),
+    "relation": _described(
+        "Names with `<->` (both ways) or `->` (one way) between them.",
+        {"type": "string", "pattern": "->|<-"},
+        "web <-> api -> core",
+    ),
+    "git-name": _described("A name git takes.", TEXT),
+    "git-names": _described("One name git takes, or a list.", _listed(TEXT)),
+}
 
 
 def one_of(*known: str) -> Form:
     """The form of a word out of ``known``."""
-    return Form(choices(known), templated({"enum": list(known)}))
+    return Form(parsers.choices(known), {"anyOf": [{"enum": list(known)}, {"type": "string", "pattern": TEMPLATE}]})
 
 
 def some_of(*known: str) -> Form:
     """The form of a list of words out of ``known``."""
-    return Form(choice_list(known), {"type": "array", "items": {"enum": list(known)}, "uniqueItems": True})
+    return Form(parsers.choice_list(known), {"type": "array", "items": {"enum": list(known)}, "uniqueItems": True})
 
 
-def _list(item: Json, title: str) -> Json:
-    return {"anyOf": [item, {"type": "array", "items": item}], "title": title}
-
-
-WHOLE = {"type": "integer", "minimum": 0}
-SPAN: Json = {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$|\$\{", "title": "duration"}
-PORT = templated({"type": "integer", "minimum": 1, "maximum": 65535, "title": "port"})
-VALUE: Json = {"type": ["string", "number", "boolean", "null"]}
-Word = Annotated[str, Form(text, TEXT)]
-Words = Annotated[tuple[str, ...], Form(texts, _list(TEXT, "text or list"))]
-Globs = Annotated[tuple[str, ...], Form(globs, _list(TEXT, "pattern or list"))]
-Names = Annotated[tuple[str, ...], Form(names, _list(TEXT, "name or list"))]
-Variables = Annotated[tuple[str, ...], Form(variable_names, _list(TEXT, "name or list"))]
-Command = Annotated[str | tuple[str, ...], Form(command, _list(TEXT, "string (for the shell) or list"))]
-Duration = Annotated[float, Form(duration, SPAN)]
-Span = Annotated[float, Form(span, SPAN)]
-Size = Annotated[int, Form(size, {"anyOf": [WHOLE, {"type": "string"}], "title": "size"})]
-Count = Annotated[int, Form(count, templated(WHOLE))]
-Positive = Annotated[int, Form(positive, templated({"type": "integer", "minimum": 1}))]
-Flag = Annotated[bool, Form(flag, templated({"type": "boolean"}))]
-Ports = Annotated[
-    tuple[tuple[int, str], ...],
-    Form(
-        ports,
-        {
-            "anyOf": [
-                PORT,
-                {"type": "array", "items": PORT},
-                {"type": "object", "additionalProperties": PORT},
-            ],
-            "title": "port, list of ports, or mapping of names to ports",
-        },
-    ),
-]
-StopSignal = Annotated[str, Form(stop_signal, {"type": ["string", "integer"], "title": "signal"})]
-Statuses = Annotated[
-    tuple[tuple[int, int], ...],
-    Form(statuses, _list({"type": ["integer", "string"]}, "status, range or list")),
-]
-HttpUrl = Annotated[str, Form(http_url, {"type": "string", "pattern": r"^https?://|\$\{", "title": "http(s)://…"})]
-TcpAddress = Annotated[tuple[str, int], Form(tcp_address, {"type": ["string", "integer"], "title": "HOST:PORT"})]
-RelationChain = Annotated[tuple[Relation, ...], Form(relation_chain, TEXT)]
-Pattern = Annotated[str, Form(pattern, {"type": "string", "format": "regex"})]
-ProjectName = Annotated[str, Form(project_name, {"type": "string", "pattern": r"^[a-z0-9][a-z0-9_-]*$|\$\{"})]
-Environment = Annotated[
-    dict[str, str],
-    Form(
-        environment,
-        {
-            "anyOf": [{"type": "object", "additionalProperties": VALUE}, {"type": "array", "items": TEXT}],
-            "title": "mapping of names to values",
-        },
-    ),
-]
-GitName = Annotated[str, Form(git_name, TEXT)]
-GitNames = Annotated[tuple[str, ...], Form(git_names, _list(TEXT, "name or list"))]
-GitAddress = Annotated[str, Form(git_address, {"type": ["string", "null"]})]
-Free = Annotated[Any, Form(free, {})]
-
+Strings = tuple[str, ...]
+Word = Annotated[str, Form(parsers.text, TEXT)]
+Words = Annotated[Strings, Form(parsers.texts, "texts")]
+Patterns = Annotated[Strings, Form(parsers.globs, "patterns")]
+Names = Annotated[Strings, Form(parsers.names, "names")]
+Variables = Annotated[Strings, Form(parsers.variable_names, "names")]
+Command = Annotated[str | Strings, Form(parsers.command, "command")]
+Duration = Annotated[float, Form(parsers.duration, "duration")]
+Span = Annotated[float, Form(parsers.span, "duration")]
+Size = Annotated[int, Form(parsers.size, "size")]
+Count = Annotated[int, Form(parsers.count, "count")]
+Positive = Annotated[int, Form(parsers.positive, "positive")]
+Flag = Annotated[bool, Form(parsers.flag, "flag")]
+Ports = Annotated[tuple[tuple[int, str], ...], Form(parsers.ports, "ports")]
+StopSignal = Annotated[str, Form(parsers.stop_signal, "signal")]
+Statuses = Annotated[tuple[tuple[int, int], ...], Form(parsers.statuses, "statuses")]
+HttpUrl = Annotated[str, Form(addresses.http_url, "url")]
+TcpAddress = Annotated[tuple[str, int], Form(addresses.tcp_address, "host-port")]
+Pattern = Annotated[str, Form(parsers.pattern, "regex")]
+ProjectName = Annotated[str, Form(parsers.project_name, "project")]
+Environment = Annotated[dict[str, str], Form(parsers.environment, "environment")]
+RelationChain = Annotated[tuple[Relation, ...], Form(addresses.relation_chain, "relation")]
+GitName = Annotated[str, Form(addresses.git_name, "git-name")]
+GitNames = Annotated[Strings, Form(addresses.git_names, "git-names")]
+GitAddress = Annotated[str, Form(addresses.git_address, {"type": ["string", "null"]})]
+Free = Annotated[Any, Form(parsers.free, {})]

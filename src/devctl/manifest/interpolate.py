@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 DEEPEST = 20
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -28,8 +29,7 @@ class TemplateError(ValueError):
         self.message, self.hint = message, hint
 
 
-@dataclass(frozen=True)
-class Variable:
+class Variable(msgspec.Struct, frozen=True):
     """``${name<operator>word}``; ``operator`` is "" when there is none."""
 
     name: str
@@ -37,8 +37,7 @@ class Variable:
     word: tuple[Part, ...] = ()
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """``${services.service.value}``; ``value`` is url, host or port, ``port`` the name of a named port."""
 
     service: str
@@ -46,8 +45,7 @@ class Reference:
     port: str = ""
 
 
-@dataclass(frozen=True)
-class Bare:
+class Bare(msgspec.Struct, frozen=True):
     """``$name``: the shell's, not ours."""
 
     name: str
@@ -57,8 +55,7 @@ Part = str | Variable | Reference | Bare
 Lookup = Callable[[Reference], str]
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """``value`` is of use only when there are no ``problems``."""
 
     value: str
@@ -147,14 +144,14 @@ def _joined(parts: list[Part]) -> tuple[Part, ...]:
 
 
 def interpolate(
-    text: str, environment: Mapping[str, str], services: Lookup = no_services, *, shell: bool = False
+    text: str, environment: Mapping[str, str], services: Lookup = no_services, *, in_command: bool = False
 ) -> Result:
-    """``text`` filled in, or all that is wrong with it. ``shell``: a command, in which ``$VAR`` is the shell's."""
+    """``text`` filled in, or all that is wrong with it. ``in_command``: ``$VAR`` is the shell's."""
     if "$" not in text:
         return Result(text)
     problems: list[TemplateError] = []
     try:
-        value = _filled(parse(text), _Sources(environment, services, shell), problems)
+        value = _filled(parse(text), _Sources(environment, services, in_command), problems)
     except TemplateError as error:
         return Result(text, (error,))
     return Result(value, tuple(problems))
@@ -162,7 +159,7 @@ def interpolate(
 
 def fill(template: str, environment: Mapping[str, str]) -> str:
     """A template filled in when its service starts; TemplateError when a variable without a default is missing."""
-    result = interpolate(template, environment, shell=True)
+    result = interpolate(template, environment, in_command=True)
     if result.problems:
         raise result.problems[0]
     return result.value
@@ -179,11 +176,10 @@ def fill_all(value: Any, environment: Mapping[str, str]) -> Any:
     return value
 
 
-@dataclass(frozen=True)
-class _Sources:
+class _Sources(msgspec.Struct, frozen=True):
     environment: Mapping[str, str]
     services: Lookup
-    shell: bool
+    in_command: bool
 
 
 def _filled(parts: tuple[Part, ...], sources: _Sources, problems: list[TemplateError]) -> str:
@@ -202,7 +198,7 @@ def _value(part: Part, sources: _Sources, problems: list[TemplateError]) -> str:
     if isinstance(part, Reference):
         return sources.services(part)
     if isinstance(part, Bare):
-        if not sources.shell:
+        if not sources.in_command:
             hint = f"write ${{{part.name}}} for the variable, $${part.name} for a dollar sign"
             raise TemplateError(f"${part.name} has no braces", hint)
         return f"${part.name}"
@@ -222,7 +218,7 @@ def _variable(part: Variable, sources: _Sources, problems: list[TemplateError]) 
     if kind == "?":
         message = _filled(part.word, sources, problems)
         raise TemplateError(f"{part.name} is not set" + (f": {message}" if message else ""), f"set {part.name}")
-    shell = f", or write $${{{part.name}}} to leave it to the shell" if sources.shell else ""
+    shell = f", or write $${{{part.name}}} to leave it to the shell" if sources.in_command else ""
     raise TemplateError(
         f"the variable {part.name} is not set",
         f"set it, or give it a default: ${{{part.name}:-default}}{shell}",

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os.path import abspath
+from os.path import normpath
 from pathlib import Path
 
 from devctl.core.model import Manifest
 from devctl.errors import DevctlError, Exit
-from devctl.manifest import envfile, source
+from devctl.manifest import source
 from devctl.manifest.diagnostics import failure
 
 FILE_NAMES = ("services.yaml", "services.yml")
 
 
 def find(start: Path, file: Path | None = None) -> Path:
-    """The manifest: ``file`` (relative to ``start``), or services.yaml in ``start`` or the nearest parent that has one."""
+    """The manifest: ``file`` (relative to ``start``), or services.yaml in ``start`` or the nearest parent with one."""
     if file is not None:
         if not (found := start / file).exists():
             raise DevctlError("there is no such manifest", str(file), code=Exit.USAGE)
         return found
-    begin = Path(abspath(start))
+    begin = _full(start)
     for folder in (begin, *begin.parents):
         for name in FILE_NAMES:
             if (folder / name).is_file():
@@ -39,7 +39,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Manifest:
     ``.env`` beside the file. ManifestError or another DevctlError (exit 2) for whatever is wrong with it."""
     shown = _shown(path)
     document = source.parse(source.read(path, shown), shown)
-    return _meaning(document, Path(abspath(path)), envfile.beside(Path(abspath(path)), environment))
+    return _meaning(document, _full(path), beside(_full(path), environment))
 
 
 def _meaning(document: source.Document, file: Path, environment: Mapping[str, str]) -> Manifest:
@@ -48,7 +48,7 @@ def _meaning(document: source.Document, file: Path, environment: Mapping[str, st
     from devctl.manifest.resolve import Resolution
     from devctl.manifest.schema import validate
 
-    resolution = Resolution(document, environment)
+    resolution = Resolution(document, environment, file.parent)
     grammar = validate(document, resolution.tree, frozenset(resolution.failed))
     check(document, grammar)
     if document.problems:
@@ -56,8 +56,22 @@ def _meaning(document: source.Document, file: Path, environment: Mapping[str, st
     return Builder(file, environment.get("HOME", ""), resolution.variables).manifest(grammar)
 
 
+def beside(manifest: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """What ``${VAR}`` is filled in from: ``environment`` and, below it, ``.env`` beside the manifest, as in Compose."""
+    file = manifest.parent / ".env"
+    if not file.is_file():
+        return environment
+    from devctl.manifest import envfile
+
+    return {**envfile.read(file, environment), **environment}
+
+
+def _full(path: Path) -> Path:
+    return Path(normpath(Path.cwd() / path))
+
+
 def _shown(path: Path) -> str:
     """The path as the user would type it here."""
     here = Path.cwd()
-    full = Path(abspath(path))
+    full = _full(path)
     return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)

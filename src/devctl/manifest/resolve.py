@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from devctl.errors import DevctlError
 from devctl.manifest.diagnostics import KeyPath, did_you_mean
 from devctl.manifest.interpolate import Reference, Result, TemplateError, interpolate, settle, variables
-from devctl.manifest.source import Document, Text, text_of
+from devctl.manifest.nodes import Text, text_of
+from devctl.manifest.source import Document
 
 SHELL_KEYS = frozenset({"command", "commands", "exec", "seed", "setup"})
 
@@ -21,10 +24,14 @@ def is_template(path: KeyPath) -> bool:
 
 
 class Resolution:
-    """``tree`` is the filled-in document, ``failed`` the paths that could not be, ``variables`` all names referred to."""
+    """``tree`` is the filled-in document, ``failed`` the paths that couldn't be, ``variables`` all names referred to.
 
-    def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
-        self._document, self._environment = document, environment
+    ``root`` is the folder that the services' env_files are relative to.
+    """
+
+    def __init__(self, document: Document, environment: Mapping[str, str], root: Path) -> None:
+        self._document, self._environment, self._root = document, environment, root
+        self._files: dict[KeyPath, Mapping[str, str]] = {}
         self._open: list[str] = []
         self._names: set[str] = set()
         self.failed: set[KeyPath] = set()
@@ -36,20 +43,48 @@ class Resolution:
             return {key: self._walk(each, (*path, key)) for key, each in value.items()}
         if isinstance(value, list):
             return [self._walk(each, (*path, index)) for index, each in enumerate(value)]
-        if not isinstance(value, Text) or "$" not in value or str(path[:1])[2:4] == "x-":
+        if not isinstance(value, Text) or "$" not in value or str(*path[:1]).startswith("x-"):
             return value
         return self._filled(value, path)
 
     def _filled(self, value: Text, path: KeyPath) -> Text:
         self._names.update(variables(value))
-        shell = not SHELL_KEYS.isdisjoint(path)
-        result = interpolate(value, self._environment, self._service_value, shell=shell)
+        in_command = not SHELL_KEYS.isdisjoint(path[2:])
+        result = interpolate(value, self._sources(path), self._service_value, in_command=in_command)
         for problem in result.problems:
             self.failed.add(path)
             self._document.add(path, problem.message, problem.hint)
         if result.problems:
             return value
         return text_of(settle(value, self._service_value) if is_template(path) else result.value, plain=False)
+
+    def _sources(self, path: KeyPath) -> Mapping[str, str]:
+        """A process's environment is filled in from its env_files too, as it will be at its start."""
+        if not is_template(path) or "environment" not in path or "predeploy" in path:
+            return self._environment
+        owner = path[: path.index("environment")]
+        if owner not in self._files:
+            self._files[owner] = self._env_files(owner)
+        return {**self._files[owner], **self._environment}
+
+    def _env_files(self, owner: KeyPath) -> dict[str, str]:
+        from devctl.manifest import envfile
+
+        found: dict[str, str] = {}
+        path = (*owner, "env_file")
+        for said in self._listed(path):
+            file = self._root / self._plain(said)
+            try:
+                found |= envfile.read(file, self._environment) if file.is_file() else {}
+            except DevctlError as error:
+                self._document.add(path, str(error), error.hint)
+        return found
+
+    def _listed(self, path: KeyPath) -> list[Any]:
+        value = self._document.value
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value if isinstance(value, list) else [value] if value else []
 
     def _service_value(self, reference: Reference) -> str:
         services = self._document.value.get("services")
@@ -72,9 +107,8 @@ class Resolution:
         if reference.value == "host":
             return origin.hostname or "localhost"
         if origin.scheme not in {"http", "https"} or not origin.hostname:
-            raise TemplateError(
-                f"{reference.service} has no URL", "only a service with an http health check has one; use .host and .port"
-            )
+            hint = "only a service with an http health check has one; use .host and .port"
+            raise TemplateError(f"{reference.service} has no URL", hint)
         return f"{origin.scheme}://{origin.netloc.rpartition('@')[2]}"
 
     def _origin(self, health: Any) -> Any:
@@ -100,7 +134,7 @@ class Resolution:
         return number
 
     def _plain(self, value: Any) -> str:
-        """What a value of the other service comes to; "" when there is none (its own mistakes are told at its own place)."""
+        """What a value of the other service comes to; "" when there is none (its own place tells its mistakes)."""
         if not isinstance(value, Text):
             return ""
         result: Result = interpolate(value, self._environment, self._service_value)

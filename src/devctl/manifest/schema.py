@@ -1,7 +1,4 @@
-"""The manifest against its grammar: every mistake at once; and the JSON Schema made from the same grammar.
-
-``python -m devctl.manifest.schema`` prints the JSON Schema.
-"""
+"""The manifest against its grammar: every mistake at once. ``python -m devctl.manifest.schema`` prints JSON Schema."""
 
 from __future__ import annotations
 
@@ -10,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import ValidationError
 
 from devctl.manifest.diagnostics import KeyPath, did_you_mean, listing
-from devctl.manifest.grammar import File, Group
+from devctl.manifest.grammar import File
+from devctl.manifest.group import Group
 from devctl.manifest.source import Document
 
 SCHEMA_FILE = Path("schema") / "services.schema.json"
@@ -60,10 +57,7 @@ def _remainder(tree: Any, paths: list[KeyPath]) -> File:
     kept.setdefault("name", "unnamed")
     if not isinstance(kept.get("services"), dict):
         kept["services"] = {}
-    try:
-        return File.model_validate(kept)
-    except ValidationError as error:
-        return _remainder({key: kept[key] for key in kept if key not in {each["loc"][0] for each in error.errors()}}, [])
+    return File.model_validate(kept)
 
 
 def _prune(node: Any, path: KeyPath) -> None:
@@ -104,7 +98,9 @@ def _better_key(path: KeyPath) -> str:
     if word in {"build", "image", "volumes", "networks"} and path[0] == "services":
         return "that belongs in the Compose file; name its service there with compose:"
     synonym = SYNONYMS.get(word, "")
-    return f"did you mean {synonym}?" if synonym in known else did_you_mean(word, known) or f"keys here are {listing(known)}"
+    if synonym in known:
+        return f"did you mean {synonym}?"
+    return did_you_mean(word, known) or f"keys here are {listing(known)}"
 
 
 def _example(path: KeyPath) -> str:
@@ -134,27 +130,11 @@ def _inner(annotation: Any) -> Any:
     return annotation
 
 
-class _Generator(GenerateJsonSchema):
-    """pydantic's generator, with titles that are the keys themselves."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of services.yaml (draft 2020-12)."""
-    made = File.model_json_schema(by_alias=True, schema_generator=_Generator)
-    made["patternProperties"] = {"^x-": {"description": "Ignored: a place for YAML anchors, as in Compose."}}
-    definitions = made.pop("$defs")
-    for group in (made, *definitions.values()):
-        _titled(group)
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:devctl:services.yaml"}
-    return {**head, **made, "title": "services.yaml", "$defs": definitions}
+    from devctl.manifest.jsonschema import generate
 
-
-def _titled(group: dict[str, Any]) -> None:
-    for key, schema in group.get("properties", {}).items():
-        schema["title"] = key
+    return generate(File)
 
 
 def render() -> str:
@@ -163,15 +143,13 @@ def render() -> str:
 
 
 def check(root: Path) -> str:
-    """"" when the schema file below ``root`` is current, otherwise what to do."""
+    """An empty text when the schema file below ``root`` is current, otherwise what to do."""
     file = root / SCHEMA_FILE
     current = file.read_text(encoding="utf-8") if file.is_file() else ""
     if current == render():
         return ""
     return f"{SCHEMA_FILE} is not what the code says: python -m devctl.manifest.schema > {SCHEMA_FILE}"
 
-
-__all__ = ["BaseModel", "check", "json_schema", "render", "validate"]
 
 if __name__ == "__main__":
     sys.stdout.write(render())
