@@ -7,14 +7,14 @@ A full disk must stop no service: what cannot be written is dropped, and the sup
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from devctl.core.lifecycle import IllegalEvent, step
 from devctl.core.model import Manifest, Service, Value
-from devctl.core.state import AnyEvent, ServiceState, Setup
+from devctl.core.state import AnyEvent, ServiceState, Setup, State
 
 MAX_BYTES = 8_000_000
 """Above this size the journal is set aside as ``journal.1.jsonl`` when a supervisor starts."""
@@ -43,9 +43,10 @@ class Wanted(Value, tag="wanted"):
 
 
 class Standing(Value, tag="standing"):
-    """All states at a supervisor's start."""
+    """All states at a supervisor's start, and after records were lost. ``retired``: see ``succeed``."""
 
     states: dict[str, ServiceState]
+    retired: dict[str, Service] = {}
 
 
 class Happened(Value, tag="happened"):
@@ -66,14 +67,39 @@ class Ended(Value, tag="ended"):
 Record = Began | Known | Wanted | Standing | Happened | Ended
 _decode = msgspec.json.Decoder(Record).decode
 _encode = msgspec.json.Encoder().encode
+_BEGAN = b'{"type":"began"'
 
 
 class Past(Value):
-    """What an earlier supervisor left: () and {} when there is nothing to take over."""
+    """What an earlier supervisor left: () and {} when there is nothing to take over. ``retired``: see ``succeed``."""
 
     manifest: Manifest | None = None
     wanted: tuple[str, ...] = ()
     states: dict[str, ServiceState] = {}
+    retired: dict[str, Service] = {}
+
+
+def succeed(
+    services: Mapping[str, Service], states: Mapping[str, ServiceState], manifest: Manifest
+) -> tuple[dict[str, Service], dict[str, ServiceState]]:
+    """The services and states once ``manifest`` counts.
+
+    A retired service, one that is gone from the manifest, is kept while something of it may be running: it must still
+    be stopped. Of the others the run number stays, so that late news of them is never taken for a later run's.
+    """
+    retired = {
+        name: service
+        for name, service in services.items()
+        if name not in manifest.services and name in states and _goes_on(states[name])
+    }
+    kept = {**retired, **manifest.services}
+    return kept, {
+        name: state if name in kept else ServiceState(name=name, run=state.run) for name, state in states.items()
+    }
+
+
+def _goes_on(state: ServiceState) -> bool:
+    return state.active or state.lingers or state.state is State.BACKOFF or state.setup is Setup.RUNNING
 
 
 class Journal:
@@ -83,15 +109,19 @@ class Journal:
         self.path = path
         self.problem = ""
         self._descriptor: int | None = None
+        self._torn = False
 
     def write(self, records: Iterable[Record]) -> None:
         """Append; on an error remember it in ``problem`` and go on."""
         data = b"".join(_encode(record) + b"\n" for record in records)
         try:
             if self._descriptor is None:
-                self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.write(self._descriptor, data)
-            self.problem = ""
+                self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._torn = _ends_torn(self._descriptor)
+            data = b"\n" * self._torn + data
+            written = os.write(self._descriptor, data)
+            self._torn = data[:written][-1:] != b"\n"
+            self.problem = "" if written == len(data) else "the journal cannot be written: a record was cut short"
         except OSError as error:
             self.problem = f"the journal cannot be written: {error.strerror or error}"
 
@@ -110,32 +140,42 @@ class Journal:
             return
 
 
+def _ends_torn(descriptor: int) -> bool:
+    """Whether a killed writer, or a full disk, left half a line."""
+    size = os.fstat(descriptor).st_size
+    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+
+
 def read(path: Path) -> list[Record]:
     """Every record that can be read; a torn last line and lines of another version are passed over."""
+    return list(_decoded(_lines(path)))
+
+
+def _lines(path: Path) -> list[bytes]:
     try:
-        lines = path.read_bytes().splitlines()
+        return path.read_bytes().split(b"\n")
     except OSError:
         return []
-    records: list[Record] = []
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[Record]:
     for line in lines:
         try:
-            records.append(_decode(line))
+            yield _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
-    return records
 
 
 def recover(path: Path, boot: str) -> Past:
     """What the last supervisor knew, replayed from its last beginning. Nothing, when it ended cleanly or the machine
     was started anew since."""
-    records = read(path)
-    starts = [number for number, record in enumerate(records) if isinstance(record, Began)]
-    if not starts:
-        return Past()
-    began, *rest = records[starts[-1] :]
+    lines = _lines(path)
+    starts = [number for number, line in enumerate(lines) if line.startswith(_BEGAN)]
+    records = _decoded(lines[starts[-1] :]) if starts else iter(())
+    began = next(records, None)
     if not isinstance(began, Began) or began.boot != boot:
         return Past()
-    return _replay(rest)
+    return _replay(records)
 
 
 def _replay(records: Iterable[Record]) -> Past:
@@ -147,18 +187,24 @@ def _replay(records: Iterable[Record]) -> Past:
         match record:
             case Known():
                 manifest = record.manifest
-                services |= manifest.services
+                services, states = succeed(services, states, manifest)
             case Wanted():
                 wanted = record.names
             case Standing():
-                states = dict(record.states)
+                states, services = dict(record.states), {**record.retired, **services}
             case Happened():
                 _happen(services, states, record)
             case Ended() if not record.handover:
                 return Past(manifest=manifest)
             case _:
                 continue
-    return Past(manifest=manifest, wanted=wanted, states={name: _interrupted(state) for name, state in states.items()})
+    known = manifest.services if manifest else {}
+    return Past(
+        manifest=manifest,
+        wanted=wanted,
+        states={name: _interrupted(state) for name, state in states.items()},
+        retired={name: service for name, service in services.items() if name not in known},
+    )
 
 
 def _happen(services: dict[str, Service], states: dict[str, ServiceState], record: Happened) -> None:

@@ -18,11 +18,11 @@ import msgspec
 
 from devctl import __version__
 from devctl.api.protocol import Down, Handover, Request, Restart, Snapshot, Up
-from devctl.core.graph import closure, needed_by, needs
+from devctl.core.graph import closure, needed_by, needs, order
 from devctl.core.lifecycle import IllegalEvent, step
 from devctl.core.model import Manifest, Service
 from devctl.core.plan import Action, Hold, Prepare, Start
-from devctl.core.reconcile import World, fingerprint, reconcile, satisfied
+from devctl.core.reconcile import World, fingerprint, reconcile, reruns
 from devctl.core.state import (
     AnyEvent,
     Asked,
@@ -34,7 +34,7 @@ from devctl.core.state import (
     State,
     Stopping,
 )
-from devctl.supervisor.journal import Ended, Happened, Journal, Known, Past, Record, Wanted
+from devctl.supervisor.journal import Ended, Happened, Journal, Known, Past, Record, Standing, Wanted, succeed
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Loop:
         self.wanted = frozenset(past.wanted)
         self.states = dict(past.states)
         self.holds: dict[str, Hold] = {}
-        self.services: dict[str, Service] = dict(past.manifest.services) if past.manifest else {}
+        self.services: dict[str, Service] = {**past.retired, **(past.manifest.services if past.manifest else {})}
         self.started = clock()
         self.effects: Effects | None = None
         self.publish: Callable[[Snapshot], None] = _tell_nobody
@@ -94,6 +94,7 @@ class Loop:
         self._dirty: set[str] = set(self.services)
         self._released: set[str] = set()
         self._held: set[str] = set()
+        self._told = (self.manifest, self.wanted)
         self._leaving = False
         self._handover = False
         self._rewire()
@@ -158,11 +159,11 @@ class Loop:
             case Up():
                 self._up(request, now)
             case Down():
-                self._down(request)
+                self._down(request, now)
             case Restart():
                 for name in request.names:
                     self._apply(RestartAsked(service=name), now)
-                self._want(self.wanted | closure(self._needs, request.names))
+                self._want(self.wanted.union(request.names), now)
             case Handover():
                 self._handover = True
             case _:
@@ -173,45 +174,51 @@ class Loop:
         self._know(request.manifest)
         if self.effects:
             self.effects.asked(request)
-        self._want(self.wanted | set(request.names))
-        world = self._world()
-        for name in request.names:
-            edges = self.services[name].depends_on
-            rerun = self.services[name].oneshot and not all(satisfied(world, edge) for edge in edges)
-            self._apply(Asked(service=name, rerun=rerun), now)
+        self._want(self.wanted.union(request.names), now, request.names)
 
     def _know(self, manifest: Manifest) -> None:
-        """Take over a manifest; a service that is gone from it is kept while it may still be running."""
-        retired = {
-            name: service
-            for name, service in self.services.items()
-            if name not in manifest.services and (state := self.states.get(name)) and state.active
-        }
-        if manifest != self.manifest:
-            self._records.append(Known(manifest=manifest))
+        """Take over a manifest, if it is another one. A setup that is no longer the same is broken off."""
+        if manifest == self.manifest:
+            return
+        before = self.services
+        self._records.append(Known(manifest=manifest))
         self.manifest = manifest
-        self.services = {**retired, **manifest.services}
-        self.states = {name: state for name, state in self.states.items() if name in self.services}
-        self._want(self.wanted & set(manifest.services))
+        self.services, self.states = succeed(before, self.states, manifest)
+        for name in before:
+            if before[name] != manifest.services.get(name):
+                self._interrupt(name)
+        for name in self.holds.keys() - self.services.keys():
+            del self.holds[name]
         self._rewire()
         self._dirty |= set(self.services)
 
-    def _down(self, request: Down) -> None:
+    def _down(self, request: Down, now: float) -> None:
         gone = closure(self._needed_by, request.names) if request.names else frozenset(self.services)
         self._leaving = request.exit or not (self.wanted - gone)
         for name in gone:
-            state = self.states.get(name)
-            if self.effects and state and state.setup is Setup.RUNNING:
-                self.effects.interrupt_setup(name)
-        self._want(self.wanted - gone)
+            self._interrupt(name)
+            if name in self.states and self.states[name].lingers:
+                self._apply(RestartAsked(service=name), now)
+        self._want(self.wanted - gone, now)
         self._dirty |= set(self.services)
 
-    def _want(self, names: Iterable[str]) -> None:
-        wanted = frozenset(names)
+    def _interrupt(self, name: str) -> None:
+        state = self.states.get(name)
+        if self.effects and state and state.setup is Setup.RUNNING:
+            self.effects.interrupt_setup(name)
+
+    def _want(self, names: Iterable[str], now: float, asked: Iterable[str] = ()) -> None:
+        """What is wanted is always closed over what it needs; what is new in it has been asked for, as ``asked``."""
+        known = self.manifest.services if self.manifest else {}
+        wanted = closure(self._needs, names).intersection(known)
+        fresh = order(known, {*asked, *(wanted - self.wanted)})
         if wanted != self.wanted:
             self.wanted = wanted
             self._records.append(Wanted(names=tuple(sorted(wanted))))
             self._dirty |= set(self.services)
+        world = self._world()
+        for name in fresh:
+            self._apply(Asked(service=name, rerun=reruns(world, name)), now)
 
     def _rewire(self) -> None:
         self._needs, self._needed_by = needs(self.services), needed_by(self.services)
@@ -302,24 +309,47 @@ class Loop:
             call(self.effects)
 
     def _journal_now(self) -> None:
-        """Before an effect begins, its event is on record: what a killed supervisor started can be found again."""
+        """Before an effect begins, its event is on record: what a killed supervisor started can be found again.
+        Where records were lost, all that is known is said again."""
         if self._records:
-            self._journal.write(self._records)
+            self._journal.write(self.standing() if self._journal.problem else self._records)
             self._records = []
+
+    def standing(self) -> list[Record]:
+        """All that a later supervisor must know."""
+        known: list[Record] = [Known(manifest=self.manifest)] if self.manifest else []
+        of_manifest = self.manifest.services if self.manifest else {}
+        retired = {name: service for name, service in self.services.items() if name not in of_manifest}
+        return [*known, Wanted(names=tuple(sorted(self.wanted))), Standing(states=self.states, retired=retired)]
+
+    def settle(self) -> None:
+        """Put on record what came after the end, when the last effects have ended: nothing is begun any more."""
+        self.effects, now = None, self._clock()
+        while self._inbox:
+            item = self._inbox.popleft()
+            if not isinstance(item, Request):
+                self._apply(item, now)
+        self._journal_now()
 
     # -- tell
 
     def _tell(self) -> None:
-        if not (self._touched or self._held or self._released):
+        told = (self.manifest, self.wanted)
+        if not (self._touched or self._held or self._released or told != self._told):
             return
-        self.publish(
-            self._snapshot(
-                states={name: self.states[name] for name in self._touched if name in self.states},
-                holds=tuple(self.holds[name] for name in self._held),
-                events=tuple(self._events),
-                released=tuple(self._released),
+        events = tuple(self._events)
+        if self.manifest is not self._told[0]:
+            self.publish(msgspec.structs.replace(self.snapshot(), events=events))
+        else:
+            self.publish(
+                self._snapshot(
+                    states={name: self.states[name] for name in self._touched if name in self.services},
+                    holds=tuple(self.holds[name] for name in self._held),
+                    events=events,
+                    released=tuple(self._released),
+                )
             )
-        )
+        self._told = told
         self._touched, self._held, self._released, self._events = set(), set(), set(), []
 
     def snapshot(self) -> Snapshot:

@@ -34,20 +34,20 @@ class Observer:
 
     def __init__(self, check: Check, emit: Callable[[AnyEvent], None]) -> None:
         self._check, self._emit = check, emit
-        self._watches: dict[str, tuple[int, asyncio.Task[None]]] = {}
+        self._watches: dict[str, tuple[tuple[int, HealthCheck | None], asyncio.Task[None]]] = {}
         self._waiting = 0
 
     def changed(self, service: Service, after: ServiceState) -> None:
-        """Begin to watch a run that now runs; end to watch one that no longer does."""
-        present = self._watches.get(service.name)
+        """Begin to watch a run that now runs; end to watch one that no longer does, or by a check that is no more."""
+        present, what = self._watches.get(service.name), (after.run, service.health)
         wanted = after.state is State.RUNNING and service.health is not None
-        if present and (not wanted or present[0] != after.run):
+        if present and (not wanted or present[0] != what):
             present[1].cancel()
             del self._watches[service.name]
             present = None
         if wanted and not present and service.health:
             task = asyncio.ensure_future(self._watch(service, service.health, after))
-            self._watches[service.name] = (after.run, task)
+            self._watches[service.name] = (what, task)
 
     async def close(self) -> None:
         """End every watch."""
@@ -58,23 +58,25 @@ class Observer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch(self, service: Service, health: HealthCheck, state: ServiceState) -> None:
+        if state.health is not Health.HEALTHY:
+            await self._until_healthy(service, health, state)
+        if not isinstance(health.probe, LogProbe):
+            await self._while_healthy(service, health, state)
+
+    async def _ask(self, service: Service, state: ServiceState) -> str:
+        """A check that cannot be made has failed, and is made again: whoever waits must hear of it."""
         try:
-            if state.health is not Health.HEALTHY:
-                await self._until_healthy(service, health, state)
-            if not isinstance(health.probe, LogProbe):
-                await self._while_healthy(service, health, state)
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            log.exception("watching %s ended", service.name)
-            self._emit(ProbeFailed(service=service.name, run=state.run, reason="devctl could not probe it"))
+            return await self._check(service, state)
+        except Exception as error:
+            log.exception("probing %s", service.name)
+            return f"devctl could not probe it: {type(error).__name__}: {error}"
 
     async def _until_healthy(self, service: Service, health: HealthCheck, state: ServiceState) -> None:
         begun = state.started_at if state.started_at is not None else time.monotonic()
         said, overdue = "", False
         self._waiting += 1
         try:
-            while reason := await self._check(service, state):
+            while reason := await self._ask(service, state):
                 late = time.monotonic() - begun >= health.start_period
                 if reason != said or (late and not overdue):
                     self._emit(ProbeFailed(service=service.name, run=state.run, reason=reason))
@@ -85,10 +87,10 @@ class Observer:
         self._emit(ProbePassed(service=service.name, run=state.run))
 
     async def _while_healthy(self, service: Service, health: HealthCheck, state: ServiceState) -> None:
-        missed = False
+        missed = state.health is Health.HEALTHY and state.misses > 0
         while True:
             await asyncio.sleep(health.period)
-            reason = await self._check(service, state)
+            reason = await self._ask(service, state)
             if reason:
                 self._emit(ProbeFailed(service=service.name, run=state.run, reason=reason))
             elif missed:

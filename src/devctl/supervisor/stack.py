@@ -5,6 +5,7 @@ Until then the Docker libraries, which cost 17 MB and 200 ms, are not even impor
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ class Stack:
         self._docker = ""
         self._runtime: ComposeRuntime | None = None
         self._made_for: tuple[ComposeStack, str] | None = None
+        self._retired: list[ComposeRuntime | None] = []
 
     def use(self, compose: ComposeStack | None, docker: str) -> None:
         """The stack of the present manifest, on the engine at this address ("" for the usual one)."""
@@ -44,7 +46,8 @@ class Stack:
             from devctl.runtimes.endpoint import at, locate
 
             endpoint = at(self._docker, os.environ) if self._docker else locate(os.environ)
-            self._runtime = ComposeRuntime(self._compose, endpoint, self._workspace.folder)
+            self._retired.append(self._runtime)
+            self._runtime = ComposeRuntime(self._compose, self._workspace.folder, endpoint, self._note)
             self._made_for = wanted
         return self._runtime
 
@@ -88,7 +91,13 @@ class Stack:
         containers = {name: who for name, who in identities.items() if isinstance(who, ContainerIdentity)}
         return self._runtime.usage(containers) if self._runtime and containers else {}
 
+    def _note(self, line: str) -> None:
+        """What builds and creates say, in ``logs/compose.log``; a full disk costs only these lines."""
+        with contextlib.suppress(OSError), (self._workspace.logs / "compose.log").open("a") as file:
+            file.write(f"{line}\n")
+
     async def close(self) -> None:
         """Listen to the engine no more."""
-        if self._runtime is not None:
-            await self._runtime.close()
+        for runtime in (*self._retired, self._runtime):
+            if runtime is not None:
+                await runtime.close()
