@@ -20,6 +20,7 @@ from devctl.logs.text import Line, plain
 MAX_BYTES = 20_000_000
 """Bytes after which a log is put aside."""
 
+_MOST = 4
 _QUIET = 5.0
 _ROUNDS = 8
 _WORDS_WIDTH = 500
@@ -27,10 +28,11 @@ _WORDS_WIDTH = 500
 
 @dataclass
 class _Track:
-    """What is known of a log: its length and when it last grew."""
+    """What is known of a log: its length, when it was seen to grow, the last time in its index, its run's offset."""
 
     size: int
     grew: float = 0.0
+    last: float = 0.0
     run: int | None = None
 
 
@@ -55,7 +57,9 @@ class Logs:
         """Keep its times from now on (``open`` and ``mark_run`` do so too)."""
         if name not in self._tracks:
             known = Index(self._index(name))
-            self._tracks[name] = _Track(min(self._size(name), known.covered))
+            self._tracks[name] = _Track(known.covered, time.time(), known.last)
+            if known.covered > self._size(name):
+                self._begin_anew(name)
 
     def mark_run(self, name: str) -> int:
         """A run begins: remember, and return, where in the log. Raises OSError when the folder cannot be made."""
@@ -64,7 +68,8 @@ class Logs:
         self._note(name, time.time())
         track = self._tracks[name]
         track.run = track.size
-        self._append(name, -time.time(), track.size)
+        track.last = max(track.last, time.time())
+        self._append(name, -track.last, track.size)
         return track.size
 
     def run_offset(self, name: str) -> int:
@@ -129,15 +134,16 @@ class Logs:
         except OSError:
             return
         if facts.st_size > track.size:
-            track.grew = now
-            self._append(name, min(now, facts.st_mtime), facts.st_size)
+            track.grew, track.last = now, max(track.last, min(now, facts.st_mtime))
+            self._append(name, track.last, facts.st_size)
         elif facts.st_size < track.size:
             self._begin_anew(name)
         track.size = facts.st_size
 
     def _begin_anew(self, name: str) -> None:
         """Somebody emptied the log: what the index says of it is void."""
-        self._tracks[name].run = 0
+        track = self._tracks[name]
+        track.size = track.run = 0
         try:
             os.truncate(self._index(name), 0)
         except OSError:
@@ -162,12 +168,15 @@ class Logs:
         return f"{self.folder}/{name}.idx" + (f".{number}" if number else "")
 
     def rotate(self, name: str, max_bytes: int = MAX_BYTES, keep: int = 1) -> bool:
-        """Put a log longer than ``max_bytes`` aside as NAME.log.1 (its last ``max_bytes``) and empty it, while the
-        service writes on; ``keep`` such files stay. False when nothing was done, as on a full disk. Takes about 10 ms
-        for 20 MB and may be called from another thread.
+        """Put a log longer than ``max_bytes`` aside as NAME.log.1 and empty it, while the service writes on.
+
+        ``keep`` such files stay, each with the last four times ``max_bytes`` at most. False when nothing was done, as on
+        a full disk. Takes about 10 ms for 20 MB and may be called from another thread. What is written in the
+        microsecond between the last copy and the cut is lost: no system call does both.
         """
         if self._size(name) <= max_bytes:
             return False
+        self.track(name)
         try:
             self._rotate(name, max_bytes, keep)
             return True
@@ -195,22 +204,19 @@ class Logs:
         finally:
             os.close(source)
         self._begin_anew(name)
-        self._tracks.setdefault(name, _Track(0)).size = 0
 
     def _put_aside(self, name: str, source: int, max_bytes: int) -> None:
-        self.track(name)
         self._note(name, time.time())
-        start = _line_start(source, os.fstat(source).st_size - max_bytes)
+        start = _line_start(source, os.fstat(source).st_size - _MOST * max_bytes)
         temporary = Path(f"{self.path(name)}.new")
         target = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             end = _copy(source, target, start)
             _write(f"{self._index(name)}.1", Index(self._index(name)).shifted(start))
-            temporary.replace(f"{self.path(name)}.1")
-            end = _copy(source, target, end)
-            while _copy(source, target, end) != end:
-                end = os.lseek(source, 0, os.SEEK_CUR)
+            while (longer := _copy(source, target, end)) != end:
+                end = longer
             os.ftruncate(source, 0)
+            temporary.replace(f"{self.path(name)}.1")
         except OSError:
             temporary.unlink(missing_ok=True)
             raise

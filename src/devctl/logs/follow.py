@@ -15,7 +15,9 @@ _SHORTEST, _LONGEST = 0.02, 0.25
 _UNFINISHED = 1.0
 """Seconds after which a line without its end is shown as it is: a question that waits for an answer."""
 
-_BLOCK = 1 << 18
+_BLOCK, _BLOCKS_AT_ONCE = 1 << 18, 16
+_ROTATION = 2.0
+"""Seconds after which a copy that was not put into its place counts as abandoned."""
 
 
 class _Tail:
@@ -33,9 +35,12 @@ class _Tail:
         try:
             facts = os.stat(self._path)  # noqa: PTH116 - many files, many times a second
         except OSError:
+            self.inode = self.at = 0
             return
         if facts.st_size != self.at or facts.st_ino != self.inode:
             if self._replaced(facts):
+                if self._is_being_rotated():
+                    return
                 yield from self._remainder()
                 self.inode, self.at = facts.st_ino, 0
             yield from self._new(facts.st_mtime)
@@ -45,29 +50,41 @@ class _Tail:
             yield facts.st_mtime, rest
 
     def _replaced(self, facts: os.stat_result) -> bool:
-        aside, self._was_aside = _inode(self._aside), self._aside_inode
-        self._aside_inode = aside
-        return facts.st_size < self.at or facts.st_ino != self.inode or aside not in (0, self._was_aside)
+        shorter = facts.st_size < self.at or facts.st_ino != self.inode
+        return shorter or _inode(self._aside) not in {0, self._aside_inode}
+
+    def _is_being_rotated(self) -> bool:
+        """Emptied already, the copy not in its place yet."""
+        try:
+            return time.time() - Path(f"{self._path}.new").stat().st_mtime < _ROTATION
+        except OSError:
+            return False
 
     def _remainder(self) -> Iterator[tuple[float, bytes]]:
         """What was written to the log before it was put aside, and not read yet."""
-        if self._aside_inode in (0, self._was_aside):
+        before, self._aside_inode = self._aside_inode, _inode(self._aside)
+        if self._aside_inode in {0, before}:
+            if self._rest:
+                yield time.time(), self._rest
+            self._rest = b""
             return
         part = Segment(self._aside, self._index)
         self.at = max(0, self.at - part.index.dropped)
         path, self._path = self._path, self._aside
         try:
-            yield from self._new(part.index.last)
+            yield from self._new(part.index.last, blocks=1 << 30)
         finally:
             self._path = path
 
-    def _new(self, when: float) -> Iterator[tuple[float, bytes]]:
+    def _new(self, when: float, blocks: int = _BLOCKS_AT_ONCE) -> Iterator[tuple[float, bytes]]:
         try:
             handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return
         try:
-            while block := os.pread(handle, _BLOCK, self.at):
+            for _ in range(blocks):
+                if not (block := os.pread(handle, _BLOCK, self.at)):
+                    break
                 self.at += len(block)
                 *lines, self._rest = (self._rest + block).split(b"\n")
                 yield from ((when, line) for line in lines)
