@@ -1,0 +1,119 @@
+"""Containers as the engine describes them: its JSON turned into values. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+VOLUME = "com.docker.compose.volume"
+CONFIG_HASH = "com.docker.compose.config-hash"
+IMAGE = "com.docker.compose.image"
+ONEOFF = "com.docker.compose.oneoff"
+NUMBER = "com.docker.compose.container-number"
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of a Compose project as the engine lists it. ``image`` is the image's id, ``networks`` are ids."""
+
+    id: str
+    name: str
+    service: str
+    state: str
+    config_hash: str
+    image: str
+    networks: frozenset[str]
+    number: int
+
+    @property
+    def active(self) -> bool:
+        """Whether a process of it may be alive or come back by itself."""
+        return self.state in {"running", "restarting", "paused"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a container, from ``inspect``. Times are the engine's words; ``grace`` is in seconds."""
+
+    id: str
+    state: str
+    started: str
+    finished: str
+    code: int
+    out_of_memory: bool
+    grace: int
+    error: str
+    tty: bool
+
+    @property
+    def alive(self) -> bool:
+        """Whether this run goes on."""
+        return self.state in {"running", "paused"}
+
+
+def epoch(stamp: str) -> float:
+    """Seconds since the epoch of the engine's time stamps (RFC 3339 with up to nine digits); 0 for none."""
+    found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$", stamp)
+    if not found or stamp.startswith("0001-"):
+        return 0.0
+    zone = "+00:00" if found[3] == "Z" else found[3]
+    return datetime.fromisoformat(found[1] + zone).astimezone(UTC).timestamp() + float(found[2] or 0)
+
+
+def container_of(entry: Mapping[str, Any]) -> Container:
+    """An entry of GET /containers/json."""
+    labels = entry.get("Labels") or {}
+    attached = ((entry.get("NetworkSettings") or {}).get("Networks") or {}).values()
+    return Container(
+        id=entry["Id"],
+        name=name_of(entry),
+        service=labels.get(SERVICE, ""),
+        state=entry.get("State", ""),
+        config_hash=labels.get(CONFIG_HASH, ""),
+        image=labels.get(IMAGE) or entry.get("ImageID", ""),
+        networks=frozenset(network["NetworkID"] for network in attached if network.get("NetworkID")),
+        number=int(labels.get(NUMBER) or 1),
+    )
+
+
+def run_of(detail: Mapping[str, Any]) -> Run:
+    """The answer of GET /containers/ID/json."""
+    state, config = detail["State"], detail["Config"]
+    return Run(
+        id=detail["Id"],
+        state=state["Status"],
+        started=state["StartedAt"],
+        finished=state["FinishedAt"],
+        code=state["ExitCode"],
+        out_of_memory=bool(state.get("OOMKilled")),
+        grace=10 if config.get("StopTimeout") is None else int(config["StopTimeout"]),
+        error=state.get("Error", ""),
+        tty=bool(config.get("Tty")),
+    )
+
+
+def name_of(entry: Mapping[str, Any]) -> str:
+    """The name of a list entry, without its slash."""
+    return str((entry.get("Names") or ["/" + entry["Id"][:12]])[0]).lstrip("/")
+
+
+def lines_of(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Whole lines out of pieces that may end anywhere."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
+    if rest:
+        yield rest.decode(errors="replace").rstrip("\r")
+
+
+def stamped(line: str) -> tuple[float, str]:
+    """A log line that begins with its time: (seconds since the epoch, text)."""
+    stamp, _, text = line.partition(" ")
+    moment = epoch(stamp)
+    return (moment, text) if moment else (0.0, line)

@@ -1,0 +1,239 @@
+"""What devctl asks of the Docker engine, over the SDK. Every call blocks for as long as the engine takes: call it from
+worker threads. The SDK costs 0.2 s to import, so that happens with the first call."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from devctl.errors import DevctlError, Exit
+from devctl.runtimes.containers import (
+    ONEOFF,
+    PROJECT,
+    SERVICE,
+    VOLUME,
+    Container,
+    Run,
+    container_of,
+    epoch,
+    lines_of,
+    name_of,
+    run_of,
+    stamped,
+)
+from devctl.runtimes.endpoint import Endpoint, at, locate, ping
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+__all__ = ["Container", "Endpoint", "Engine", "EngineGone", "EngineRefused", "Run", "at", "locate", "ping"]
+
+
+class EngineGone(DevctlError):
+    """The engine doesn't answer."""
+
+
+class EngineRefused(DevctlError):
+    """The engine answered with an error; ``status`` is the HTTP status, 404 for what doesn't exist."""
+
+    status: int = 0
+
+
+class Engine:
+    """An engine at an address. Safe to use from several threads."""
+
+    def __init__(self, endpoint: Endpoint, timeout: float = 60.0) -> None:
+        self.endpoint, self.timeout = endpoint, timeout
+        self._lock = threading.Lock()
+        self._client: APIClient | None = None
+
+    def client(self) -> APIClient:
+        """The SDK's low-level client; the API version is agreed on with the engine. Raises EngineGone."""
+        with self._lock:
+            if self._client is None:
+                with told(self.endpoint):
+                    self._client = connect(self.endpoint, self.timeout)
+            return self._client
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+            self._client = None
+
+    def containers(self, project: str, service: str = "") -> list[Container]:
+        """All containers of a Compose project, stopped ones too, without those of ``compose run``."""
+        labels = [f"{PROJECT}={project}", f"{ONEOFF}=False"] + ([f"{SERVICE}={service}"] if service else [])
+        with told(self.endpoint):
+            found = self.client().containers(all=True, filters={"label": labels})
+        return [container_of(entry) for entry in found]
+
+    def inspect(self, container: str) -> Run:
+        """The container's present or last run."""
+        with told(self.endpoint):
+            return run_of(self.client().inspect_container(container))
+
+    def start(self, container: str) -> None:
+        """Start it; one that runs already is left alone."""
+        with told(self.endpoint):
+            self.client().start(container)
+
+    def stop(self, container: str, grace: int) -> None:
+        """Stop it, kill it after ``grace`` seconds; returns when it is gone. One that is stopped is left alone."""
+        with told(self.endpoint):
+            self.client().stop(container, timeout=grace)
+
+    def image_id(self, name: str) -> str:
+        """The id of an image, "" when the engine has none of this name."""
+        return str(self._image(name).get("Id", ""))
+
+    def image_created(self, name: str) -> float:
+        """When an image was made, in seconds since the epoch."""
+        return epoch(str(self._image(name).get("Created", "")))
+
+    def _image(self, name: str) -> dict[str, Any]:
+        try:
+            with told(self.endpoint):
+                found: dict[str, Any] = self.client().inspect_image(name)  # type: ignore[no-untyped-call]
+        except EngineRefused as error:
+            if error.status == 404:
+                return {}
+            raise
+        return found
+
+    def networks(self) -> frozenset[str]:
+        """The ids of all networks: a project may use external ones."""
+        with told(self.endpoint):
+            return frozenset(str(network["Id"]) for network in self.client().networks())
+
+    def volumes(self, project: str) -> dict[str, str]:
+        """The project's volumes: name in the compose file → name in the engine."""
+        with told(self.endpoint):
+            found = self.client().volumes(filters={"label": f"{PROJECT}={project}"})["Volumes"] or []
+        return {volume["Labels"][VOLUME]: volume["Name"] for volume in found if VOLUME in (volume["Labels"] or {})}
+
+    def remove_volume(self, name: str) -> None:
+        """Remove one volume by its name in the engine."""
+        with told(self.endpoint):
+            self.client().remove_volume(name)
+
+    def logs(
+        self, container: str, tail: int | None = None, since: float | None = None, follow: bool = False
+    ) -> Iterator[tuple[float, str]]:
+        """(seconds since the epoch, line) of standard output and error together, the oldest first."""
+        with told(self.endpoint):
+            chunks = self.client().logs(
+                container, stream=True, timestamps=True, follow=follow, since=since,
+                tail="all" if tail is None else tail,
+            )  # fmt: skip
+            for line in lines_of(chunks):
+                yield stamped(line)
+
+    def last_words(self, container: str, since: float | None = None, count: int = 20) -> tuple[str, ...]:
+        """The last lines of a container's log, () when they can't be read."""
+        try:
+            return tuple(line for _, line in self.logs(container, tail=count, since=since))
+        except DevctlError:
+            return ()
+
+    def stats(self, container: str) -> tuple[int, int]:
+        """CPU time used so far in nanoseconds, memory in bytes without the page cache that can be given back."""
+        with told(self.endpoint):
+            sample = self.client().stats(container, stream=False, one_shot=True)
+        memory = sample.get("memory_stats") or {}
+        detail = memory.get("stats") or {}
+        cache = detail.get("inactive_file", detail.get("total_inactive_file", 0))
+        cpu = (sample.get("cpu_stats") or {}).get("cpu_usage") or {}
+        return int(cpu.get("total_usage", 0)), max(0, int(memory.get("usage", 0)) - int(cache))
+
+    def holder_of_port(self, port: int) -> tuple[str, str, str] | None:
+        """(container, Compose project, service) of the running container that publishes a port of this machine."""
+        with told(self.endpoint):
+            found = self.client().containers(filters={"publish": [str(port)]})
+        for entry in found:
+            if any(binding.get("PublicPort") == port for binding in entry.get("Ports") or []):
+                labels = entry.get("Labels") or {}
+                return name_of(entry), labels.get(PROJECT, ""), labels.get(SERVICE, "")
+        return None
+
+    def execute(self, container: str, command: str | Sequence[str], timeout: float) -> tuple[int, str]:
+        """Run a command in a running container: (exit code, output). Raises EngineGone when it takes longer."""
+        argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+        with told(self.endpoint):
+            client = connect(self.endpoint, timeout, self.client().api_version)
+            try:
+                made = client.exec_create(container, argv)["Id"]
+                output: bytes = client.exec_start(made)
+                return int(client.exec_inspect(made)["ExitCode"] or 0), output.decode(errors="replace")
+            finally:
+                client.close()
+
+    def events(self, project: str, since: float, patience: float) -> Iterator[Mapping[str, Any] | None]:
+        """The project's container events from ``since`` on; None first, as soon as the engine listens. Ends when the
+        stream does, or after ``patience`` seconds of silence. Raises EngineGone when the engine can't be reached."""
+        client = self.client()
+        filters = {"type": ["container"], "event": ["start", "die"], "label": [f"{PROJECT}={project}"]}
+        with told(self.endpoint):
+            answer = client.get(
+                f"{client.base_url}/v{client.api_version}/events",
+                params={"since": f"{since:.9f}", "filters": json.dumps(filters)},
+                stream=True, timeout=(10.0, patience),
+            )  # fmt: skip
+            answer.raise_for_status()
+        try:
+            yield None
+            yield from _events(answer)
+        finally:
+            answer.close()
+
+
+def connect(endpoint: Endpoint, timeout: float, version: str = "auto") -> APIClient:
+    """A client of the SDK for an endpoint."""
+    from docker import APIClient
+    from docker.tls import TLSConfig
+
+    tls: Any = False
+    if given := endpoint.tls:
+        pair = (given.cert, given.key) if given.cert else None
+        tls = TLSConfig(client_cert=pair, ca_cert=given.ca or None, verify=given.verify)
+    ssh = endpoint.host.startswith("ssh:")
+    return APIClient(base_url=endpoint.host, version=version, timeout=timeout, tls=tls, use_ssh_client=ssh)  # type: ignore[arg-type]
+
+
+@contextmanager
+def told(endpoint: Endpoint) -> Iterator[None]:
+    """The SDK's errors, and those of the libraries below it, as EngineGone and EngineRefused."""
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except APIError as error:
+        raise refused(str(error.explanation or error), int(error.status_code or 0)) from error
+    except (DockerException, RequestException, HTTPError, OSError) as error:
+        reason = ping(endpoint) or f"the Docker engine at {endpoint.host} did not answer in time"
+        raise EngineGone(reason, why=str(error)[:300], hint="docker info", code=Exit.PRECONDITION) from error
+
+
+def refused(message: str, status: int) -> EngineRefused:
+    """An EngineRefused with its status."""
+    error = EngineRefused(message.strip())
+    error.status = status
+    return error
+
+
+def _events(answer: Any) -> Iterator[Mapping[str, Any]]:
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        for line in answer.iter_lines(chunk_size=None):
+            if line:
+                yield json.loads(line)
+    except (RequestException, HTTPError, OSError):
+        return
