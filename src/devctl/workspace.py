@@ -5,9 +5,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import stat
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import msgspec
 
 from devctl.errors import DevctlError
 
@@ -54,13 +59,28 @@ class Workspace:
         near = self.folder / "devctl.sock"
         if len(os.fsencode(near)) <= LONGEST_SOCKET:
             return near
-        return _private_folder() / f"{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]}.sock"
+        return self._far_folder() / f"{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]}.sock"
+
+    def _far_folder(self) -> Path:
+        """Written down, since a shell started another way (ssh, cron) may have another XDG_RUNTIME_DIR or none."""
+        note = self.folder / "socket-folder"
+        try:
+            noted = Path(note.read_text())
+        except (OSError, UnicodeDecodeError):
+            noted = Path()
+        if noted.is_absolute() and _is_private(noted):
+            return noted
+        folder = _private_folder()
+        if self.folder.is_dir():
+            write_atomic(note, os.fsencode(folder))
+        return folder
 
     def prepare(self) -> None:
         """Make the state folder (mode 0700, ignored by git). Raises DevctlError."""
         try:
             for folder in (self.folder, self.logs, self.run):
                 folder.mkdir(mode=0o700, exist_ok=True)
+            self.folder.chmod(0o700)
             ignore = self.folder / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n")
@@ -69,8 +89,12 @@ class Workspace:
             raise DevctlError("the state folder cannot be made", str(self.folder), why, "check its rights") from error
 
     def acquire(self) -> Lock | None:
-        """Become the only supervisor; None when there is one."""
-        descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Become the only supervisor; None when there is one. Raises DevctlError."""
+        try:
+            descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise DevctlError("the lock cannot be taken", str(self._lock_file), why, "check its rights") from error
         if not _locked(descriptor):
             os.close(descriptor)
             return None
@@ -109,13 +133,92 @@ def _locked(descriptor: int) -> bool:
 
 
 def _private_folder() -> Path:
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(base) / "devctl" if base else Path(tempfile.gettempdir()) / f"devctl-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    facts = folder.lstat()
-    if facts.st_uid != os.getuid() or facts.st_mode & 0o077 or folder.is_symlink():
-        raise DevctlError("the folder for sockets is not private", str(folder), hint=f"rm -r {folder}")
-    return folder
+    """A folder for sockets that is this user's alone. Raises DevctlError."""
+    user = f"devctl-{os.getuid()}"
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    places = [Path(runtime) / "devctl"] if runtime.startswith("/") and len(os.fsencode(runtime)) <= 60 else []
+    places += [Path("/tmp") / user]  # noqa: S108 - looked at below; TMPDIR may be too long for a socket
+    for folder in places:
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError:
+            continue
+        if _is_private(folder):
+            return folder
+    raise DevctlError(
+        what="the folder for sockets is not private",
+        where=str(places[-1]),
+        why="it must be a folder of yours that nobody else may enter",
+        hint=f"mv {places[-1]} {places[-1]}.old, or put the workspace into a folder with a shorter path",
+    )
+
+
+def _is_private(folder: Path) -> bool:
+    try:
+        facts = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o077
+
+
+class _Known(msgspec.Struct, frozen=True):
+    name: str
+    root: str
+
+
+def register(workspace: Workspace) -> None:
+    """Let the user's other workspaces know of this one. Without a home that can be written to, they never learn."""
+    try:
+        with _registry() as file:
+            known = _read_registry(file)
+            kept = {key: each for key, each in known.items() if (Path(each.root) / ".devctl").is_dir()}
+            fresh = kept | {workspace.id: _Known(name=workspace.name, root=str(workspace.root))}
+            if fresh != known:
+                write_atomic(file, msgspec.json.encode(fresh))
+    except OSError:
+        return
+
+
+def known_workspaces() -> dict[str, Workspace]:
+    """All workspaces of this user that were ever supervised and still stand, by id."""
+    known = _read_registry(_registry_file())
+    found = [Workspace(Path(each.root), each.name) for each in known.values() if Path(each.root).is_dir()]
+    return {each.id: each for each in found}
+
+
+def others() -> dict[str, tuple[str, str]]:
+    """Every workspace of this user that was ever supervised and still stands: id → its name and folder."""
+    return {key: (each.name, str(each.root)) for key, each in known_workspaces().items()}
+
+
+def _registry_file() -> Path:
+    """``$XDG_STATE_HOME/devctl/workspaces.json`` (XDG Base Directory Specification: a relative value is ignored)."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    home = os.path.expanduser("~")  # noqa: PTH111 - unlike Path.home it never raises
+    return (Path(state) if state.startswith("/") else Path(home) / ".local/state") / "devctl/workspaces.json"
+
+
+@contextmanager
+def _registry() -> Iterator[Path]:
+    """The registry's file, for one writer at a time. Raises OSError."""
+    file = _registry_file()
+    if not file.is_absolute():
+        raise FileNotFoundError(file)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(file.parent / "workspaces.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield file
+    finally:
+        os.close(descriptor)
+
+
+def _read_registry(file: Path) -> dict[str, _Known]:
+    """A broken file counts as none: each workspace registers again with its next ``up``."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, _Known])
+    except (OSError, msgspec.DecodeError):
+        return {}
 
 
 def write_atomic(path: Path, data: bytes) -> None:
