@@ -170,8 +170,8 @@ class Logs:
     def rotate(self, name: str, max_bytes: int = MAX_BYTES, keep: int = 1) -> bool:
         """Put a log longer than ``max_bytes`` aside as NAME.log.1 and empty it, while the service writes on.
 
-        ``keep`` such files stay, each with the last four times ``max_bytes`` at most. False when nothing was done, as on
-        a full disk. Takes about 10 ms for 20 MB and may be called from another thread. What is written in the
+        ``keep`` such files stay, each with the last four times ``max_bytes`` at most. False when nothing was done, as
+        on a full disk. Takes about 10 ms for 20 MB and may be called from another thread. What is written in the
         microsecond between the last copy and the cut is lost: no system call does both.
         """
         if self._size(name) <= max_bytes:
