@@ -1,0 +1,77 @@
+"""Aligned columns of styled cells, made to fit before they are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+
+from rich.text import Text
+
+GAP = 2
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title ("" for none), a cell for each row, and whether numbers stand at the right."""
+
+    title: str
+    cells: tuple[Text, ...]
+    right: bool = False
+
+    @property
+    def width(self) -> int:
+        """The widest cell, in terminal columns."""
+        return max((len(self.title), *(cell.cell_len for cell in self.cells)))
+
+
+def total(columns: Sequence[Column]) -> int:
+    """Terminal columns these take beside each other."""
+    return sum(column.width for column in columns) + GAP * (len(columns) - 1)
+
+
+def drop_empty(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Without the columns that say nothing in any row."""
+    return tuple(column for column in columns if any(cell.plain for cell in column.cells))
+
+
+def aligned(columns: Sequence[Column], title_style: str = "") -> tuple[Text | None, list[Text]]:
+    """(the line of titles or None, the rows)."""
+    titles = [Text(column.title, style=title_style) for column in columns]
+    head = _row(columns, titles) if any(column.title for column in columns) else None
+    height = len(columns[0].cells) if columns else 0
+    return head, [_row(columns, [column.cells[index] for column in columns]) for index in range(height)]
+
+
+def _row(columns: Sequence[Column], cells: Sequence[Text]) -> Text:
+    line = Text()
+    for index, (column, cell) in enumerate(zip(columns, cells, strict=True)):
+        pad = " " * (column.width - cell.cell_len)
+        line.append(" " * GAP if index else "")
+        for part in (Text(pad), cell) if column.right else (cell, Text(pad)):
+            line.append(part)
+    line.rstrip()
+    return line
+
+
+def clipped(text: Text, width: int, ellipsis: str) -> Text:
+    """``text`` in at most ``width`` columns, with an ellipsis where it was cut."""
+    if text.cell_len <= width:
+        return text
+    cut = text.copy()
+    cut.truncate(max(0, width - len(ellipsis)))
+    cut.rstrip()
+    return cut.append(ellipsis) if width >= len(ellipsis) else cut
+
+
+def narrowed(column: Column, width: int, ellipsis: str) -> Column:
+    """The column in at most ``width`` terminal columns."""
+    return Column(column.title[:width], tuple(clipped(cell, width, ellipsis) for cell in column.cells), column.right)
+
+
+def folded(text: str, width: int) -> list[str]:
+    """``text`` in lines of at most ``width`` characters, broken between words where there are any; 0: as it is."""
+    if not width or len(text) <= width:
+        return [text]
+    indent = text[: len(text) - len(text.lstrip())][: width // 2]
+    return wrap(text, width, subsequent_indent=indent, drop_whitespace=True, break_on_hyphens=False) or [""]

@@ -1,0 +1,174 @@
+"""What happens while a command waits: snapshots reduced to one value, from which both the live view and plain lines
+are drawn. Pure; moments are monotonic seconds and come in from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from devctl.api.protocol import Snapshot
+from devctl.core.explain import sentence
+from devctl.core.model import Manifest, Service
+from devctl.core.outcome import Verdict, verdicts
+from devctl.core.plan import Hold
+from devctl.core.state import Health, ServiceState, Setup, State
+from devctl.ui.words import duration
+
+
+class Tone(StrEnum):
+    """How a note is meant."""
+
+    INFO = "info"
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing that happened to a service: ``text`` follows its name; ``evidence`` are log lines."""
+
+    service: str
+    text: str
+    tone: Tone = Tone.INFO
+    evidence: tuple[str, ...] = ()
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Everything a waiting screen shows. ``began`` is when the command asked; ``setups`` when setups were first seen
+    to run; ``waited`` for which services a wait was already told."""
+
+    manifest: Manifest
+    names: tuple[str, ...]
+    began: float
+    states: Mapping[str, ServiceState] = field(default_factory=dict)
+    holds: Mapping[str, Hold] = field(default_factory=dict)
+    setups: Mapping[str, float] = field(default_factory=dict)
+    waited: frozenset[str] = frozenset()
+
+    def service(self, name: str) -> Service:
+        """A service by its name."""
+        return self.manifest.services[name]
+
+    def state(self, name: str) -> ServiceState:
+        """Its state, a stopped one where nothing is known."""
+        return self.states.get(name) or ServiceState(name=name)
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """What the wait for each has come to."""
+        return verdicts(self.manifest, self.names, self.states)
+
+    def begun(self, name: str) -> float | None:
+        """When work on it began, since the command asked; None when there was nothing to do."""
+        state = self.state(name)
+        moments = [self.setups.get(name), state.started_at]
+        fresh = [moment for moment in moments if moment is not None and moment >= self.began]
+        return min(fresh, default=None)
+
+    def touched(self) -> tuple[str, ...]:
+        """Services that were started since the command asked."""
+        started = {name: self.state(name).started_at for name in self.names}
+        return tuple(name for name, moment in started.items() if moment is not None and moment >= self.began)
+
+
+def absorb(before: Progress, snapshot: Snapshot) -> tuple[Progress, tuple[Note, ...]]:
+    """The progress after ``snapshot`` (a whole one), and what there is to tell of the change."""
+    holds = {hold.service: hold for hold in snapshot.holds}
+    known = {name: state for name, state in snapshot.states.items() if name in before.manifest.services}
+    notes = [_note(before, name, known.get(name), holds.get(name)) for name in before.names]
+    waits = {name for name in before.names if name in holds and holds[name].on}
+    return (
+        replace(
+            before, states=known, holds=holds, waited=before.waited | waits, setups=_setups(before, known, snapshot)
+        ),
+        tuple(note for note in notes if note is not None),
+    )
+
+
+def _setups(before: Progress, states: Mapping[str, ServiceState], snapshot: Snapshot) -> Mapping[str, float]:
+    running = [name for name, state in states.items() if state.setup is Setup.RUNNING]
+    return {**dict.fromkeys(running, snapshot.clock[0]), **before.setups}
+
+
+def _note(before: Progress, name: str, state: ServiceState | None, hold: Hold | None) -> Note | None:
+    if state is None:
+        return None
+    old = before.states.get(name)
+    service = before.service(name)
+    if failed := _failure(old, state):
+        return failed
+    if ready(service, state) and not (old and ready(service, old) and old.run == state.run):
+        return _ready_note(service, state, before.began)
+    if old is None or (old.state, old.setup, old.run) != (state.state, state.setup, state.run):
+        return _step_note(old, state, hold)
+    if hold and hold.on and name not in before.waited:
+        return Note(name, hold.reason)
+    return None
+
+
+def ready(service: Service, state: ServiceState) -> bool:
+    """Whether it is up: healthy, running without a check, or completed."""
+    if state.completed:
+        return True
+    unchecked = service.health is None and not service.oneshot
+    return state.state is State.RUNNING and (unchecked or state.health is Health.HEALTHY)
+
+
+def _failure(old: ServiceState | None, state: ServiceState) -> Note | None:
+    """A failure is told once: at the moment it happens."""
+    told = old is not None and _bad(old) and (old.state, old.run, old.health) == (state.state, state.run, state.health)
+    if told or not _bad(state):
+        return None
+    return Note(state.name, sentence(state, None), Tone.BAD, state.words, state.hint)
+
+
+def _bad(state: ServiceState) -> bool:
+    if state.state in {State.FATAL, State.BACKOFF}:
+        return True
+    if state.state is State.EXITED:
+        return not state.completed
+    return state.health is Health.UNHEALTHY or (state.state is State.STOPPED and state.setup is Setup.FAILED)
+
+
+def _ready_note(service: Service, state: ServiceState, began: float) -> Note | None:
+    fresh = state.ready_at is not None and state.started_at is not None and state.started_at >= began
+    if not fresh or state.ready_at is None or state.started_at is None:
+        return None
+    what = "completed" if state.completed else "running" if service.health is None else "healthy"
+    where = f"  {service.url}" if service.url else ""
+    return Note(service.name, f"{what} after {duration(state.ready_at - state.started_at)}{where}", Tone.GOOD)
+
+
+def _step_note(old: ServiceState | None, state: ServiceState, hold: Hold | None) -> Note | None:
+    name = state.name
+    match state.state:
+        case State.STARTING | State.RUNNING if old is None or old.run != state.run:
+            return Note(name, "starting") if state.health is not Health.HEALTHY else None
+        case State.STOPPING if old is None or old.state is not State.STOPPING:
+            return Note(name, f"stopping: {state.reason}" if state.reason else "stopping")
+        case State.STOPPED if old is not None and old.state is not State.STOPPED:
+            return Note(name, "stopped")
+    if state.setup is Setup.RUNNING and (old is None or old.setup is not Setup.RUNNING):
+        return Note(name, "being set up")
+    return Note(name, hold.reason) if hold and hold.on and old is None else None
+
+
+def all_stopped(progress: Progress) -> bool:
+    """Whether nothing of these services runs or will run again by itself."""
+    return not any(_standing(progress.state(name)) for name in progress.names)
+
+
+def _standing(state: ServiceState) -> bool:
+    return state.active or state.state is State.BACKOFF
+
+
+def not_stopped(progress: Progress, failed: Iterable[Note]) -> dict[str, str]:
+    """Services that could not be stopped, and why: those that went fatal since the command asked."""
+    told = {note.service for note in failed}
+    return {
+        name: progress.state(name).reason
+        for name in progress.names
+        if name in told and progress.state(name).state is State.FATAL
+    }

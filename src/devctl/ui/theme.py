@@ -1,0 +1,156 @@
+"""How states look: a symbol that also speaks without colour, a colour, a word. And the screen they are written to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from devctl.core.model import Runtime, Service
+from devctl.core.plan import Hold
+from devctl.core.state import Health, ServiceState, Setup, State
+
+
+class Look(StrEnum):
+    """What a service looks like at a glance."""
+
+    READY = "ready"
+    DONE = "done"
+    BUSY = "busy"
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+COLOURS = {
+    Look.READY: "green",
+    Look.DONE: "green",
+    Look.BUSY: "cyan",
+    Look.WAITING: "bright_black",
+    Look.RETRYING: "yellow",
+    Look.FAILED: "bold red",
+    Look.STOPPED: "bright_black",
+}
+FAINT = "bright_black"
+STRONG = "bold"
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """The signs a terminal can show. No two looks share one, so colour is never needed to tell them apart."""
+
+    looks: dict[Look, str]
+    spinner: str
+    bar: str
+    rail: str
+    branch: str
+    quote: str
+    arrow: str
+    ellipsis: str
+    dot: str
+    restarts: str
+
+
+RICH = Glyphs(
+    looks=dict(zip(Look, "●✓◐○↻✗·", strict=True)),
+    spinner="⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏",
+    bar="━",
+    rail="╌",
+    branch="└",
+    quote="│",
+    arrow="→",
+    ellipsis="…",
+    dot="·",
+    restarts="↻",
+)
+ASCII = Glyphs(
+    looks=dict(zip(Look, "*+~o!x.", strict=True)),
+    spinner="|/-\\",
+    bar="=",
+    rail="-",
+    branch="`",
+    quote="|",
+    arrow="->",
+    ellipsis="~",
+    dot="-",
+    restarts="R",
+)
+
+
+def look(service: Service, state: ServiceState, hold: Hold | None = None) -> Look:
+    """The look of a service in this state; ``hold`` is what it waits for."""
+    match state.state:
+        case State.RUNNING:
+            return _running(service, state)
+        case State.STARTING | State.STOPPING:
+            return Look.BUSY
+        case State.BACKOFF:
+            return Look.RETRYING
+        case State.FATAL:
+            return Look.FAILED
+        case State.EXITED:
+            return Look.DONE if state.completed else Look.FAILED
+    if state.setup in {Setup.RUNNING, Setup.FAILED}:
+        return Look.BUSY if state.setup is Setup.RUNNING else Look.FAILED
+    return Look.WAITING if hold else Look.STOPPED
+
+
+def _running(service: Service, state: ServiceState) -> Look:
+    if state.health is Health.UNHEALTHY:
+        return Look.FAILED
+    ready = state.health is Health.HEALTHY or (service.health is None and not service.oneshot)
+    return Look.READY if ready else Look.BUSY
+
+
+def word(service: Service, state: ServiceState, hold: Hold | None = None) -> str:
+    """State and health in one word."""
+    if service.runtime is Runtime.LIBRARY:
+        return "library"
+    if state.state is State.RUNNING and state.health is not Health.NONE:
+        return state.health.value
+    if state.state is State.STOPPED and state.setup is Setup.RUNNING:
+        return "setup"
+    if state.state is State.EXITED and state.completed:
+        return "completed"
+    names = {State.BACKOFF: "retrying", State.FATAL: "failed", State.EXITED: "ended"}
+    waiting = state.state is State.STOPPED and hold is not None
+    return "waiting" if waiting else names.get(state.state, state.state.value)
+
+
+class Screen:
+    """A stream and what it can show. Nothing is ever wrapped: lines are made to fit before they come here."""
+
+    def __init__(self, stream: TextIO, width: int = 0) -> None:
+        self.stream = stream
+        self.console = Console(
+            file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True, width=width or None
+        )
+        self.terminal = stream.isatty() and not self.console.is_dumb_terminal
+        self.glyphs = RICH if self.console.encoding.lower().startswith("utf") else ASCII
+
+    @property
+    def width(self) -> int:
+        """Columns; 0 for a pipe, where a line may be as long as it likes."""
+        return self.console.size.width if self.terminal else 0
+
+    @property
+    def height(self) -> int:
+        """Lines of the terminal."""
+        return self.console.size.height
+
+    def rendered(self, line: Text) -> str:
+        """The line with the escape sequences this terminal takes."""
+        with self.console.capture() as capture:
+            self.console.print(line, end="")
+        return capture.get()
+
+    def write(self, lines: Iterable[Text]) -> None:
+        """Print lines; a pipe gets them without colour, unless FORCE_COLOR asks for it."""
+        text = "".join(self.rendered(line) + "\n" for line in lines)
+        self.stream.write(text)
+        self.stream.flush()
