@@ -158,14 +158,16 @@ def _checked(line: bytes) -> Snapshot:
 
 
 def merge(whole: Snapshot, news: Snapshot) -> Snapshot:
-    """A whole snapshot brought up to date by a later partial one."""
+    """A whole snapshot brought up to date by a later one. One that carries a manifest is whole itself."""
+    if news.manifest is not None:
+        return msgspec.structs.replace(news, usage=news.usage or whole.usage)
     holds: dict[str, Hold] = {hold.service: hold for hold in whole.holds}
     for name in news.released:
         holds.pop(name, None)
     holds |= {hold.service: hold for hold in news.holds}
     return msgspec.structs.replace(
         news,
-        manifest=news.manifest or whole.manifest,
+        manifest=whole.manifest,
         states={**whole.states, **news.states},
         holds=tuple(holds.values()),
         usage=news.usage or whole.usage,

@@ -71,19 +71,21 @@ def _need(manifest: Manifest, states: Mapping[str, ServiceState], edge: Dependen
 
 def blame(manifest: Manifest, states: Mapping[str, ServiceState], name: str) -> tuple[str, ...]:
     """From ``name`` down to the service that is the cause; () when ``name`` is ready. A failed need goes before a
-    merely slow one; a service that has failed by itself is its own cause."""
+    merely slow one; a service that has failed for good is its own cause, one that runs can only blame a failed need."""
     if verdict(manifest.services[name], states.get(name)) is Verdict.READY:
         return ()
     path = [name]
     while True:
         service, state = manifest.services[path[-1]], _state(states, path[-1])
-        if state.active or _own_fault(state):
+        if state.state in {State.FATAL, State.EXITED}:
             return tuple(path)
         unmet = [
             edge.service
             for edge in service.depends_on
             if not _need(manifest, states, edge).met and edge.service not in path
         ]
+        if state.active:
+            unmet = [other for other in unmet if _rank(_state(states, other)) == 0]
         if not unmet:
             return tuple(path)
         path.append(min(unmet, key=lambda other: _rank(_state(states, other))))
@@ -128,7 +130,7 @@ def sentence(state: ServiceState, hold: Hold | None) -> str:
         if state.setup is Setup.RUNNING:
             return "is being set up"
         return hold.reason if hold else "is stopped"
-    return _words(state)
+    return _words(state) or ("is being set up" if state.setup is not Setup.DONE else "")
 
 
 def _words(state: ServiceState) -> str:
@@ -152,4 +154,4 @@ def _running_words(state: ServiceState) -> str:
         return f"is unhealthy: {state.reason}" if state.reason else "is unhealthy"
     if state.health is Health.STARTING:
         return f"is not healthy yet: {state.reason}" if state.reason else "is not healthy yet"
-    return ""
+    return f"must be restarted: {state.stale}" if state.stale else ""

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.core.reconcile import met
-from devctl.core.state import Health, ServiceState, Setup, State
+from devctl.core.state import Health, ServiceState, Setup, State, StopFor
 
 
 class Verdict(StrEnum):
@@ -25,18 +25,26 @@ def verdict(service: Service, state: ServiceState | None) -> Verdict:
         return Verdict.READY
     if state is None:
         return Verdict.PENDING
-    if state.state is State.FATAL or (state.state is State.EXITED and not state.completed):
-        return Verdict.FAILED
-    if state.health is Health.UNHEALTHY and state.state in {State.RUNNING, State.STOPPING} and not state.stale:
+    if state.stale:
+        return Verdict.PENDING
+    completed = service.oneshot and state.completed
+    if state.state is State.FATAL or (state.state is State.EXITED and not completed) or _ill(state):
         return Verdict.FAILED
     if state.setup in {Setup.NEEDED, Setup.RUNNING}:
         return Verdict.PENDING
-    ready = state.completed or (
+    ready = completed or (
         state.state is State.RUNNING
         and not service.oneshot
         and (service.health is None or state.health is Health.HEALTHY)
     )
-    return Verdict.READY if ready and not state.stale else Verdict.PENDING
+    return Verdict.READY if ready else Verdict.PENDING
+
+
+def _ill(state: ServiceState) -> bool:
+    """Whether it runs and is not as it should be; a restart that somebody asked for is not held against it."""
+    if state.state is State.RUNNING:
+        return state.health is Health.UNHEALTHY or state.setup is Setup.FAILED
+    return state.state is State.STOPPING and state.stop_for is StopFor.UNHEALTHY
 
 
 def verdicts(manifest: Manifest, wanted: Iterable[str], states: Mapping[str, ServiceState]) -> dict[str, Verdict]:
@@ -91,8 +99,10 @@ def critical_path(
         return ()
     chain: list[str] = [max(ready, key=lambda name: ready[name])]
     while True:
-        earlier = [edge.service for edge in manifest.services[chain[-1]].depends_on if edge.service in ready]
-        if not earlier or len(chain) > len(ready):
+        present = chain[-1]
+        needed = [edge.service for edge in manifest.services[present].depends_on if edge.service in ready]
+        earlier = [name for name in needed if ready[name] <= ready[present]]
+        if not earlier:
             break
         chain.append(max(earlier, key=lambda name: ready[name]))
     chain.reverse()

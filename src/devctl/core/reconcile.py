@@ -44,7 +44,7 @@ class World(Value):
 def fingerprint(service: Service) -> str:
     """Changes when a running process no longer matches its definition; a container's is Compose's own config hash."""
     body = msgspec.structs.replace(service.process, setup=()) if service.process else None
-    parts = (service.runtime, body if service.runtime is Runtime.PROCESS else service.compose)
+    parts = (service.runtime, body if service.runtime is Runtime.PROCESS else service.compose, service.oneshot)
     return hashlib.sha1(msgspec.json.encode(parts), usedforsecurity=False).hexdigest()[:12]
 
 
@@ -108,11 +108,12 @@ _PAST = {Condition.STARTED: "started", Condition.HEALTHY: "healthy", Condition.C
 
 
 def satisfied(world: World, edge: Dependency) -> bool:
-    """Whether a dependency is as its condition demands."""
-    service = world.services.get(edge.service)
+    """Whether a dependency is as its condition demands, and stays so: not when it is about to be restarted."""
+    service, state = world.services.get(edge.service), world.state(edge.service)
     if service is None or service.runtime is Runtime.LIBRARY:
         return True
-    return met(service, world.state(edge.service), edge.condition)
+    leaves = state.state is State.RUNNING and (bool(state.stale) or any(_keep(service, state)))
+    return met(service, state, edge.condition) and not leaves
 
 
 def met(service: Service, state: ServiceState, condition: Condition) -> bool:
@@ -128,13 +129,11 @@ def met(service: Service, state: ServiceState, condition: Condition) -> bool:
 
 
 def reruns(world: World, name: str) -> bool:
-    """Whether a one-shot that is asked for must run again though it has completed: what it needs begins anew too, or
-    it is another one by now."""
+    """Whether what is asked for must run again though it has completed: what it needs begins anew too, or it is
+    another one by now."""
     service, state = world.services[name], world.state(name)
-    if not service.oneshot:
-        return False
     changed = bool(state.spec) and state.spec != fingerprint(service)
-    return changed or not all(satisfied(world, edge) for edge in service.depends_on)
+    return changed or not service.oneshot or not all(satisfied(world, edge) for edge in service.depends_on)
 
 
 def _waiting(world: World, edge: Dependency) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from devctl.core.graph import needed_by, needs, order
 from devctl.core.lifecycle import step
-from devctl.core.model import Manifest, Runtime, Service, Value
+from devctl.core.model import Manifest, Service, Value
 from devctl.core.plan import Action, Prepare, Start, Stop
-from devctl.core.reconcile import World, fingerprint, reconcile
+from devctl.core.reconcile import World, fingerprint, reconcile, reruns
 from devctl.core.state import (
     AnyEvent,
     Asked,
     Exited,
+    Health,
     ProbePassed,
     ServiceState,
+    Setup,
     SetupDone,
     SetupStarted,
     Started,
@@ -34,23 +37,62 @@ class Step(Value):
 
 
 def rehearse(
-    manifest: Manifest, wanted: Iterable[str], states: Mapping[str, ServiceState], stale: Mapping[str, str]
+    manifest: Manifest,
+    wanted: Iterable[str],
+    states: Mapping[str, ServiceState],
+    stale: Mapping[str, str],
+    asked: Iterable[str] | None = None,
 ) -> tuple[Step, ...]:
-    """What ``up`` would do. ``stale``: whose setup, image or container must be renewed, and why."""
-    names = tuple(wanted)
+    """What ``up`` would do. ``wanted``: all that is to be up then; ``asked``: those among them that ``up`` was told
+    (all, when None); ``stale``: whose setup, image or container must be renewed, and why."""
+    names = frozenset(wanted)
     present = {name: state for name, state in states.items() if name in manifest.services}
-    for name in names:
-        present[name] = _apply(manifest, present, name, Asked(service=name))
-    steps: list[Step] = []
-    for wave in range(1, 4 * len(manifest.services) + 4):
-        plan = reconcile(World.of(manifest, names, present), now=0.0)
+    world = World(services=manifest.services, wanted=names, states=present, edges=needed_by(manifest.services))
+    for name in order(manifest.services, names if asked is None else asked):
+        present[name] = _apply(manifest, present, name, Asked(service=name, rerun=reruns(world, name)))
+    for name, state in tuple(present.items()):
+        _play(manifest, present, _under_way(manifest.services[name], state))
+    return _renumbered(_waves(world, manifest, present, stale))
+
+
+def _waves(world: World, manifest: Manifest, present: dict[str, ServiceState], stale: Mapping[str, str]) -> list[Step]:
+    """After each wave only its neighbours are looked at: thousands of services are rehearsed in a moment."""
+    place = {name: number for number, name in enumerate(manifest.services)}
+    requires = needs(manifest.services)
+    look, steps = list(manifest.services), list[Step]()
+    for wave in range(1, 4 * len(place) + 4):
+        plan = reconcile(world, now=0.0, only=look)
         if not plan.actions:
             break
         steps += [line for action in plan.actions if (line := _line(wave, action, stale))]
         for action in plan.actions:
-            for event in _success(manifest.services[action.service], present, action, stale):
-                present[action.service] = _apply(manifest, present, action.service, event)
-    return _renumbered(steps)
+            service = manifest.services[action.service]
+            _play(manifest, present, _success(service, world.state(service.name), action, stale))
+        moved = {action.service for action in plan.actions}
+        near = {other for name in moved for other in (*requires[name], *world.edges[name])}
+        look = sorted(moved | near, key=place.__getitem__)
+    return steps
+
+
+def _play(manifest: Manifest, present: dict[str, ServiceState], events: Iterable[AnyEvent]) -> None:
+    for event in events:
+        present[event.service] = _apply(manifest, present, event.service, event)
+
+
+def _under_way(service: Service, state: ServiceState) -> Iterable[AnyEvent]:
+    """What has begun ends well too."""
+    name, run = service.name, state.run
+    if state.setup is Setup.RUNNING:
+        yield SetupDone(service=name)
+    if state.state is State.STOPPING:
+        yield Stopped(service=name, run=run)
+    if state.state is State.STARTING:
+        yield Started(service=name, run=run, identity=state.identity)
+    if state.state in {State.STARTING, State.RUNNING} and not state.stale:
+        if service.oneshot:
+            yield Exited(service=name, run=run, code=0)
+        elif state.health is not Health.UNHEALTHY:
+            yield ProbePassed(service=name, run=run)
 
 
 def _apply(manifest: Manifest, states: Mapping[str, ServiceState], name: str, event: AnyEvent) -> ServiceState:
@@ -65,26 +107,18 @@ def _line(wave: int, action: Action, stale: Mapping[str, str]) -> Step | None:
     return Step(wave=wave, action=word, service=action.service, because=action.because)
 
 
-def _success(
-    service: Service, states: Mapping[str, ServiceState], action: Action, stale: Mapping[str, str]
-) -> Iterable[AnyEvent]:
-    state = states.get(service.name) or ServiceState(name=service.name)
+def _success(service: Service, state: ServiceState, action: Action, stale: Mapping[str, str]) -> tuple[AnyEvent, ...]:
     name, run = service.name, state.run
     if isinstance(action, Prepare):
-        running = state.state is State.RUNNING
-        return (
-            SetupStarted(service=name),
-            SetupDone(service=name, changed=stale.get(name, "") if running else ""),
-        )
+        return SetupStarted(service=name), SetupDone(service=name, changed=stale.get(name, ""))
     if isinstance(action, Stop):
         return Stopping(service=name, run=run, why=action.why), Stopped(service=name, run=run)
-    begun: tuple[AnyEvent, ...] = (
+    begun = (
         Starting(service=name, run=run + 1, spec=fingerprint(service)),
         Started(service=name, run=run + 1),
     )
-    if service.oneshot:
-        return (*begun, Exited(service=name, run=run + 1, code=0))
-    return (*begun, ProbePassed(service=name, run=run + 1)) if service.runtime is not Runtime.LIBRARY else begun
+    ended = Exited(service=name, run=run + 1, code=0) if service.oneshot else ProbePassed(service=name, run=run + 1)
+    return *begun, ended
 
 
 def _renumbered(steps: list[Step]) -> tuple[Step, ...]:

@@ -191,7 +191,7 @@ def _replay(records: Iterable[Record]) -> Past:
             case Wanted():
                 wanted = record.names
             case Standing():
-                states, services = dict(record.states), {**record.retired, **services}
+                states, services = dict(record.states), {**record.retired, **(manifest.services if manifest else {})}
             case Happened():
                 _happen(services, states, record)
             case Ended() if not record.handover:

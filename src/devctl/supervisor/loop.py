@@ -91,7 +91,7 @@ class Loop:
         self._records: list[Record] = []
         self._events: list[AnyEvent] = []
         self._touched: set[str] = set()
-        self._dirty: set[str] = set(self.services)
+        self._dirty: dict[str, None] = dict.fromkeys(self.services)
         self._released: set[str] = set()
         self._held: set[str] = set()
         self._told = (self.manifest, self.wanted)
@@ -146,7 +146,7 @@ class Loop:
         while self._inbox:
             item = self._inbox.popleft()
             self._take(item, now) if isinstance(item, Request) else self._apply(item, now)
-        self._dirty |= {name for name, hold in self.holds.items() if hold.until is not None and hold.until <= now}
+        self._look_at(name for name, hold in self.holds.items() if hold.until is not None and hold.until <= now)
         self._decide(now)
         self._tell()
         for taken in self._taken:
@@ -190,17 +190,17 @@ class Loop:
         for name in self.holds.keys() - self.services.keys():
             del self.holds[name]
         self._rewire()
-        self._dirty |= set(self.services)
+        self._look_at(self.services)
 
     def _down(self, request: Down, now: float) -> None:
         gone = closure(self._needed_by, request.names) if request.names else frozenset(self.services)
         self._leaving = request.exit or not (self.wanted - gone)
-        for name in gone:
+        for name in (name for name in self.services if name in gone):
             self._interrupt(name)
             if name in self.states and self.states[name].lingers:
                 self._apply(RestartAsked(service=name), now)
         self._want(self.wanted - gone, now)
-        self._dirty |= set(self.services)
+        self._look_at(self.services)
 
     def _interrupt(self, name: str) -> None:
         state = self.states.get(name)
@@ -215,7 +215,7 @@ class Loop:
         if wanted != self.wanted:
             self.wanted = wanted
             self._records.append(Wanted(names=tuple(sorted(wanted))))
-            self._dirty |= set(self.services)
+            self._look_at(self.services)
         world = self._world()
         for name in fresh:
             self._apply(Asked(service=name, rerun=reruns(world, name)), now)
@@ -239,7 +239,7 @@ class Loop:
         self._records.append(Happened(at=self._wall(), now=now, event=event))
         self._events.append(event)
         self._touched.add(event.service)
-        self._dirty.add(event.service)
+        self._dirty[event.service] = None
         if self.effects:
             self.effects.changed(service, after)
 
@@ -257,6 +257,9 @@ class Loop:
             self._journal_now()
             self._act(plan.actions, now)
         self._journal_now()
+
+    def _look_at(self, names: Iterable[str]) -> None:
+        self._dirty.update(dict.fromkeys(names))
 
     def _neighbours(self) -> dict[str, None]:
         """What a change may concern: itself, what needs it, and, for stopping in order, what it needs."""
