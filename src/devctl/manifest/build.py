@@ -83,7 +83,7 @@ class Builder:
         return model.ProcessSpec(
             command=said.command,
             path=folder,
-            environment=said.environment,
+            environment={name: value for name, value in said.environment.items() if value is not None},
             env_file=tuple(self.path(each) for each in said.env_file),
             setup=tuple(self._step(each, Path(folder)) for each in said.setup),
             stop_signal=said.stop_signal,
@@ -178,7 +178,9 @@ def _on_unhealthy(said: grammar.Service, runtime: Runtime) -> OnUnhealthy:
 
 
 def _predeploy(said: release.Predeploy) -> dict[str, Any]:
-    """The keys that were given, with every shorthand in its long form."""
+    """The keys that were given, every shorthand in its long form, texts still templates (``interpolate.fill_all``):
+    ``environment: {required: [NAME], not: {NAME: [VALUE]}}``, ``login: {request: {method, url, headers, json, form},
+    status: [[low, high]]}``, ``commands: [{command, name, level}]``."""
     found: dict[str, Any] = said.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, mode="json")
     for check in found.get("commands", ()):
         command = check["command"]

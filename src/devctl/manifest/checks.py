@@ -7,7 +7,7 @@ from itertools import combinations
 from os.path import commonpath
 from typing import Any
 
-from devctl.core.model import Condition, Runtime
+from devctl.core.model import Condition, Manifest, Runtime
 from devctl.manifest.diagnostics import did_you_mean, listing
 from devctl.manifest.grammar import File, Service
 from devctl.manifest.parsers import NAME
@@ -43,20 +43,20 @@ def runtime_of(service: Service) -> Runtime:
 
 def check(document: Document, file: File) -> None:
     """Note every mistake of meaning in ``document``. ``file`` may lack what its grammar found wrong."""
-    written = document.value.get("services") if isinstance(document.value, dict) else None
-    services: Mapping[str, Any] = written if isinstance(written, dict) else {}
-    Checks(document, file, services).run()
+    if isinstance(document.value, dict):
+        written = document.value.get("services")
+        Checks(document, file, written if isinstance(written, dict) else {}).run()
 
 
 class Checks:
-    """One manifest; ``written`` are its services as they stand in the file."""
+    """One manifest (a mapping, if nothing else); ``written`` are its services as they stand in the file."""
 
     def __init__(self, document: Document, file: File, written: Mapping[str, Any]) -> None:
         self.document, self.file, self.written = document, file, written
 
     def run(self) -> None:
         """All checks."""
-        if not self.written and "services" not in self.document.problem_keys():
+        if self.document.value.get("services") == {}:
             self.document.add(("services",), "there is no service", "name at least one")
         for name, service in self.written.items():
             self._name(name)
@@ -81,7 +81,7 @@ class Checks:
         given = [key for key in RUNTIMES if service.get(key) is not None and service[key] != "false"]
         if not given:
             hint = "give exactly one of compose, command, external: true and library: true"
-            self.document.add(path, "says not who runs it", hint, at_key=True)
+            self.document.add(path, "does not say who runs it", hint, at_key=True)
         elif len(given) > 1:
             hint = "keep one of them"
             if given == ["compose", "command"]:
@@ -190,7 +190,7 @@ class Checks:
 
     def _clean(self) -> None:
         for key in self.file.clean.on_down:
-            if not getattr(self.file.clean, key):
+            if not self.document.value["clean"].get(key):
                 self.document.add(("clean", "on_down", key), f"{key} is empty", f"say what clean.{key} may tidy")
 
 
@@ -227,6 +227,13 @@ def _keep(found: dict[frozenset[str], list[str]], cycle: list[str], graph: Mappi
         found.setdefault(frozenset(turned), [*turned, turned[0]])
 
 
-def nested(one: str, other: str) -> bool:
-    """Whether one of two absolute folders lies in the other (or is it)."""
-    return commonpath([one, other]) in {one, other}
+def check_folders(document: Document, manifest: Manifest) -> None:
+    """What only absolute paths tell: a mirror into itself, a repository named twice."""
+    for index, mirror in enumerate(manifest.mirrors):
+        if commonpath([mirror.source, mirror.target]) in {mirror.source, mirror.target}:
+            message = "from and to are the same folder" if mirror.source == mirror.target else "one lies in the other"
+            document.add(("mirrors", index), f"{message}: {mirror.source} and {mirror.target}")
+    paths = [repository.path for repository in manifest.git]
+    for index, path in enumerate(paths):
+        if path in paths[:index]:
+            document.add(("git", index), f"the repository is already named: {path}")

@@ -118,10 +118,6 @@ FORMS: dict[str, Json] = {
         [200, 401],
     ),
     "regex": _described("A regular expression (Python's `re`); it is searched in every line.", TEXT, "ready in .* ms"),
-    "environment": _described(
-        "A mapping of names to values, or a list of `NAME=value`.",
-        {"anyOf": [{"type": "object", "additionalProperties": SCALAR}, {"type": "array", "items": TEXT}]},
-    ),
     "address": _described(
         "`http://…`, `https://…` or `tcp://HOST:PORT`.",
         {"type": "string", "pattern": rf"^(https?|tcp)://|{TEMPLATE}"},
@@ -172,7 +168,9 @@ HttpUrl = Annotated[str, Form(addresses.http_url, "url")]
 TcpAddress = Annotated[tuple[str, int], Form(addresses.tcp_address, "host-port")]
 Pattern = Annotated[str, Form(parsers.pattern, "regex")]
 ProjectName = Annotated[str, Form(parsers.project_name, "project")]
-Environment = Annotated[dict[str, str], Form(parsers.environment, "environment")]
+VariableName = Annotated[str, Form(parsers.variable_name, TEXT)]
+VariableValue = Annotated[str | None, Form(parsers.variable_value, SCALAR)]
+Environment = Annotated[dict[VariableName, VariableValue], Short(parsers.assignments, {"type": "array", "items": TEXT})]
 RelationChain = Annotated[tuple[Relation, ...], Form(addresses.relation_chain, "relation")]
 GitName = Annotated[str, Form(addresses.git_name, "git-name")]
 GitNames = Annotated[Strings, Form(addresses.git_names, "git-names")]

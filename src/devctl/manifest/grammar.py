@@ -41,9 +41,12 @@ LIST_OF_TEXT = {"type": "array", "items": TEXT}
 POLICIES = ("no", "on-failure", "always")
 
 
-def _step_list(value: Any) -> Any:
-    steps = value if isinstance(value, list) else [value]
-    return [{"command": step} if isinstance(step, str) else step for step in steps]
+def _one_or_more(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _step(value: Any) -> Any:
+    return {"command": value} if isinstance(value, str) else value
 
 
 class SetupStep(Group):
@@ -62,7 +65,7 @@ class SetupStep(Group):
     )
 
 
-Setup = Annotated[list[SetupStep], Short(_step_list, TEXT, ITEM)]
+Setup = Annotated[list[Annotated[SetupStep, Short(_step, TEXT)]], Short(_one_or_more, ITEM)]
 
 
 class Process(Group):
@@ -189,10 +192,8 @@ RETRIES = {"type": "string", "pattern": r"^on-failure:[0-9]+$|\$\{"}
 RestartPolicy = Annotated[Restart, Short(_restart, {"enum": [*POLICIES]}, RETRIES)]
 
 
-class Service(Process):
-    """One service. Exactly one of `compose`, `command`, `external` and `library` says who runs it."""
-
-    model_config = ConfigDict(json_schema_extra=exactly_one("compose", "command", "external", "library"))
+class Runner(Group):
+    """What a service is and who runs it."""
 
     description: Word = Field("", description="What it is, in a few words; shown by `status` and `why`.")
     compose: Word = Field("", description="Runtime 1: this service of the central Compose file.", examples=["postgres"])
@@ -204,6 +205,13 @@ class Service(Process):
     external: Flag = Field(False, description="Runtime 3: somebody else runs it; it is only probed.")
     library: Flag = Field(False, description="Runtime 4: it runs nothing, but takes part in relations and mirrors.")
     native: Native | None = Field(None, description="Beside `compose`: how it runs without a container.")
+
+
+class Service(Process, Runner):
+    """One service. Exactly one of `compose`, `command`, `external` and `library` says who runs it."""
+
+    model_config = ConfigDict(json_schema_extra=exactly_one("compose", "command", "external", "library"))
+
     ports: Ports = Field(
         (), description="The ports of this machine it listens on.", examples=[[8000], {"http": 8000, "debug": 9229}]
     )
@@ -229,10 +237,6 @@ class Service(Process):
     )
     database: Database | None = Field(None, description="Its database.")
     predeploy: Predeploy | None = Field(None, description="More checks of its own before production.")
-
-
-def _one_or_more(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
 
 
 class File(Group):

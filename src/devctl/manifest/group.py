@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.config import JsonDict
 
+from devctl.manifest.diagnostics import listing
 from devctl.manifest.parsers import kind, wrong
 
 
@@ -19,7 +20,7 @@ class Group(BaseModel):
     @classmethod
     def _mapping(cls, value: Any) -> Any:
         if not isinstance(value, dict):
-            raise wrong(f"must be a mapping of keys, not {kind(value)}", f"its keys are {', '.join(cls.keys())}")
+            raise wrong(f"must be a mapping of keys, not {kind(value)}", f"its keys are {listing(cls.keys())}")
         known = cls.keys()
         return {key: each for key, each in value.items() if each is not None or key not in known}
 

@@ -18,7 +18,7 @@ import msgspec
 DEEPEST = 20
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 OPERATOR = re.compile(r":-|-|:\?|\?|:\+|\+")
-SERVICE = re.compile(r"services\.([A-Za-z0-9_-]+)\.(url|host|port|ports\.([A-Za-z0-9_-]+))")
+SERVICE = re.compile(r"services\.([A-Za-z0-9_-]+)\.(ports\.([A-Za-z0-9_-]+)|url|host|port)")
 
 
 class TemplateError(ValueError):

@@ -35,6 +35,7 @@ def generate(file: type[Group]) -> Json:
     for name, group in groups.items():
         groups[name] = _settled(group)
     made = _settled(made)
+    made.pop("title")
     made["patternProperties"] = {"^x-": ABOVE}
     head = {"$schema": DIALECT, "$id": "urn:devctl:services.yaml", "title": "services.yaml"}
     return {**head, **made, "$defs": {**groups, **forms}}

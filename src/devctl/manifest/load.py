@@ -44,7 +44,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Manifest:
 
 def _meaning(document: source.Document, file: Path, environment: Mapping[str, str]) -> Manifest:
     from devctl.manifest.build import Builder
-    from devctl.manifest.checks import check
+    from devctl.manifest.checks import check, check_folders
     from devctl.manifest.resolve import Resolution
     from devctl.manifest.schema import validate
 
@@ -53,7 +53,11 @@ def _meaning(document: source.Document, file: Path, environment: Mapping[str, st
     check(document, grammar)
     if document.problems:
         raise failure(document.file, document.problems)
-    return Builder(file, environment.get("HOME", ""), resolution.variables).manifest(grammar)
+    manifest = Builder(file, environment.get("HOME", ""), resolution.variables).manifest(grammar)
+    check_folders(document, manifest)
+    if document.problems:
+        raise failure(document.file, document.problems)
+    return manifest
 
 
 def beside(manifest: Path, environment: Mapping[str, str]) -> Mapping[str, str]:

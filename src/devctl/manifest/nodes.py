@@ -45,6 +45,11 @@ class Node(msgspec.Struct):
     pairs: bool = False
 
 
+def is_merge(node: Node) -> bool:
+    """Whether it is the key ``<<``."""
+    return isinstance(node.content, Text) and node.content == "<<" and node.content.plain
+
+
 class Composer:
     """Nodes from the parser's events, with a limit to the depth (PyYAML's own composer has none)."""
 
@@ -74,7 +79,7 @@ class Composer:
             raise self._refusal(event, f"the manifest is nested more than {DEEPEST} levels deep")
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
-                raise self._refusal(event, f"the alias *{event.anchor} has no anchor before it")
+                raise self._refusal(event, f"the alias *{event.anchor} has no anchor that ends before it")
             return Node(_place(event), self._anchors[event.anchor])
         node = self._content(event, depth)
         if event.anchor:

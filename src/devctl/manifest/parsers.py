@@ -189,17 +189,25 @@ def variable_names(value: Any) -> tuple[str, ...]:
     return names
 
 
-def environment(value: Any) -> dict[str, str]:
-    """Variables from a mapping, or a list of ``NAME=value``; those without a value are inherited and left out."""
+def variable_name(value: Any) -> str:
+    """The name of an environment variable."""
+    return variable_names(value)[0]
+
+
+def variable_value(value: Any) -> str | None:
+    """The value of an environment variable; None: it is inherited."""
+    if value is not None and (not isinstance(value, str) or "\0" in value):
+        raise wrong(f"must be text, not {kind(value)}")
+    return None if value is None else str(value)
+
+
+def assignments(value: Any) -> Any:
+    """A mapping from a list of ``NAME=value``."""
     if isinstance(value, list):
-        value = dict(_assignment(each) for each in value)
+        return dict(_assignment(each) for each in value)
     if not isinstance(value, dict):
         raise wrong("must be a mapping of names to values, or a list of NAME=value")
-    variable_names(list(value))
-    for name, each in value.items():
-        if each is not None and (not isinstance(each, str) or "\0" in each):
-            raise wrong(f"the value of {name} must be text, not {kind(each)}")
-    return {str(name): str(each) for name, each in value.items() if each is not None}
+    return value
 
 
 def _assignment(value: Any) -> tuple[str, str | None]:

@@ -87,7 +87,8 @@ class Resolution:
         return value if isinstance(value, list) else [value] if value else []
 
     def _service_value(self, reference: Reference) -> str:
-        services = self._document.value.get("services")
+        root = self._document.value
+        services = root.get("services") if isinstance(root, dict) else None
         name = reference.service
         if not isinstance(services, dict) or not isinstance(services.get(name), dict):
             known = services if isinstance(services, dict) else ()

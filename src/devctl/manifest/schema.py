@@ -15,6 +15,7 @@ from devctl.manifest.group import Group
 from devctl.manifest.source import Document
 
 SCHEMA_FILE = Path("schema") / "services.schema.json"
+ROUNDS = 20
 SYNONYMS = {
     "args": "command",
     "cmd": "command",
@@ -40,8 +41,10 @@ def validate(document: Document, tree: Any, failed: frozenset[KeyPath]) -> File:
     try:
         return File.model_validate(tree)
     except ValidationError as error:
-        paths = [_note(document, each, failed) for each in error.errors(include_url=False, include_input=False)]
-    return _remainder(tree, paths)
+        errors = error.errors(include_url=False, include_input=False)
+    for each in errors:
+        _note(document, each, failed)
+    return _remainder(tree, [_wrong_path(each) for each in errors])
 
 
 def _without_extensions(tree: Any) -> Any:
@@ -50,41 +53,48 @@ def _without_extensions(tree: Any) -> Any:
 
 
 def _remainder(tree: Any, paths: list[KeyPath]) -> File:
-    """What is left without the keys that are wrong, so that everything else is still checked."""
+    """What is left without the values that are wrong, so that everything else is still checked."""
     kept: dict[str, Any] = tree if isinstance(tree, dict) else {}
-    for path in paths:
-        _prune(kept, path[:3] if path[:1] == ("services",) else path[:1])
-    kept.setdefault("name", "unnamed")
-    if not isinstance(kept.get("services"), dict):
-        kept["services"] = {}
-    return File.model_validate(kept)
+    for _ in range(ROUNDS):
+        for path in paths:
+            _prune(kept, path)
+        try:
+            return File.model_validate({"name": "unnamed", "services": {}, **kept})
+        except ValidationError as error:
+            paths = [_wrong_path(each) for each in error.errors(include_url=False, include_input=False)]
+    return File.model_validate({"name": "unnamed", "services": {}})
+
+
+def _wrong_path(error: Any) -> KeyPath:
+    """Where an error stands in the file: a missing key's group, a wrong key itself."""
+    path: KeyPath = tuple(part for part in error["loc"] if part != "[key]")
+    return path[:-1] if error["type"] == "missing" else path
 
 
 def _prune(node: Any, path: KeyPath) -> None:
-    for part in path[:-1]:
+    """Take away the innermost key on the path (of a list, all: places in it must stay what they are)."""
+    owner, key = None, None
+    for part in path:
         if not isinstance(node, dict) or part not in node:
-            return
-        node = node[part]
-    if path and isinstance(node, dict):
-        node.pop(path[-1], None)
+            break
+        owner, key, node = node, part, node[part]
+    if owner is not None:
+        owner.pop(key)
 
 
-def _note(document: Document, error: Any, failed: frozenset[KeyPath]) -> KeyPath:
-    path: KeyPath = tuple(error["loc"])
+def _note(document: Document, error: Any, failed: frozenset[KeyPath]) -> None:
+    path = _wrong_path(error)
     written = document.written(path)
-    if not any(written[: len(each)] == each for each in failed):
-        _say(document, path, error)
-    return path
-
-
-def _say(document: Document, path: KeyPath, error: Any) -> None:
+    if any(written[: len(each)] == each for each in failed):
+        return
     match error["type"]:
         case "devctl":
-            document.add(path, error["ctx"]["message"], error["ctx"]["hint"])
+            document.add(path, error["ctx"]["message"], error["ctx"]["hint"], at_key=error["loc"][-1:] == ("[key]",))
         case "extra_forbidden":
             document.add(path, "no such key", _better_key(path), at_key=True)
         case "missing":
-            document.add(path[:-1], f"{path[-1]} is missing", _example(path), at_key=True)
+            key = str(error["loc"][-1])
+            document.add(path, f"{key} is missing", _example(path, key), at_key=True)
         case "dict_type":
             document.add(path, "must be a mapping of names")
         case "list_type":
@@ -103,10 +113,10 @@ def _better_key(path: KeyPath) -> str:
     return did_you_mean(word, known) or f"keys here are {listing(known)}"
 
 
-def _example(path: KeyPath) -> str:
-    group = group_at(path[:-1])
-    field = group.model_fields[group.keys()[str(path[-1])]]
-    return f"such as {path[-1]}: {json.dumps(field.examples[0], ensure_ascii=False)}" if field.examples else ""
+def _example(path: KeyPath, key: str) -> str:
+    group = group_at(path)
+    field = group.model_fields[group.keys()[key]]
+    return f"such as {key}: {json.dumps(field.examples[0], ensure_ascii=False)}" if field.examples else ""
 
 
 def group_at(path: KeyPath) -> type[Group]:

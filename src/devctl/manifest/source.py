@@ -12,7 +12,7 @@ import yaml
 
 from devctl.errors import DevctlError, Exit
 from devctl.manifest.diagnostics import Diagnostic, KeyPath, key_text
-from devctl.manifest.nodes import DEEPEST, Composer, Node, Place, Text
+from devctl.manifest.nodes import DEEPEST, Composer, Node, Place, Text, is_merge
 
 LARGEST_FILE = 1_000_000
 MOST_VALUES = 50_000
@@ -33,10 +33,6 @@ class Document(msgspec.Struct):
         line, column = self._place(written, at_key=at_key)
         shown = written if written == path else self._shown(written, path)
         self.problems.append(Diagnostic(line, column, key_text(shown), message, hint))
-
-    def problem_keys(self) -> set[str]:
-        """The keys that already have a mistake."""
-        return {each.key for each in self.problems}
 
     def written(self, path: KeyPath) -> KeyPath:
         """The longest path in the file that leads to where ``path`` points."""
@@ -121,6 +117,8 @@ def _syntax_error(error: yaml.YAMLError, text: str, shown: str) -> DevctlError:
     if mark is None:
         why = "it holds a control character" if isinstance(error, yaml.reader.ReaderError) else str(error)
         return DevctlError("the manifest is no valid YAML", shown, why, code=Exit.USAGE)
+    if "end of stream" in str(getattr(error, "problem", "")) and error.context_mark is not None:  # type: ignore[attr-defined]
+        mark = error.context_mark  # type: ignore[attr-defined]
     lines = text.splitlines() or [""]
     number = min(mark.line, len(lines) - 1)
     why, hint = _explained(str(getattr(error, "problem", "") or "").strip(), lines[number])
@@ -148,7 +146,6 @@ class _Expansion:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._count = 0
-        self._open: set[int] = set()
 
     def value(self, node: Node, path: KeyPath) -> Any:
         """The value of a node; its places are noted under ``path``."""
@@ -156,14 +153,7 @@ class _Expansion:
         if self._count > MOST_VALUES or len(path) > DEEPEST:
             raise self._refusal(node, f"the manifest's aliases grow to more than {MOST_VALUES} values")
         self._document.values[path] = node.place
-        target = node.content if isinstance(node.content, Node) else node
-        if id(target) in self._open:
-            raise self._refusal(node, "the alias stands inside what it refers to")
-        self._open.add(id(target))
-        try:
-            return self._content(target, path)
-        finally:
-            self._open.discard(id(target))
+        return self._content(node.content if isinstance(node.content, Node) else node, path)
 
     def _refusal(self, node: Node, what: str) -> DevctlError:
         line, column = node.place
@@ -179,9 +169,9 @@ class _Expansion:
     def _mapping(self, node: Node, path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
         merged: dict[str, Any] = {}
-        for key_node, value_node in node.content:
+        for key_node, value_node in sorted(node.content, key=lambda pair: not is_merge(pair[0])):
             key = self._key(key_node, path)
-            if key == "<<" and key.plain:
+            if is_merge(key_node):
                 merged = self._merged(value_node, path) | merged
             elif key in result:
                 line = self._document.keys[*path, key][0]
@@ -199,7 +189,9 @@ class _Expansion:
         return None
 
     def _merged(self, node: Node, path: KeyPath) -> dict[str, Any]:
+        place = self._document.values[path]
         value = self.value(node, path)
+        self._document.values[path] = place
         sources = value if isinstance(value, list) else [value]
         if not all(isinstance(source, dict) for source in sources):
             self._note(node, path, "<< takes a mapping or a list of mappings")
