@@ -270,7 +270,12 @@ def test_https_with_a_certificate_of_its_own(probing: Any, certificate: ssl.SSLC
     probing(test)
 
 
-def test_an_unknown_name(probing: Any) -> None:
+def test_an_unknown_name(probing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
     async def test(prober: Prober) -> None:
         reason = await prober.check(http(80, host="nowhere.invalid"))
         assert reason.startswith("no connection to nowhere.invalid:80: ")
@@ -383,7 +388,7 @@ def test_a_port_does_not_meet_itself(monkeypatch: pytest.MonkeyPatch, free_port:
     async def test() -> None:
         monkeypatch.setattr(socket, "socket", Own)
         with pytest.raises(ConnectionRefusedError):
-            await connect("127.0.0.1", port)
+            await connect("127.0.0.1", port, 5.0)
 
     asyncio.run(test())
 

@@ -27,9 +27,8 @@ class HttpCheck:
         url = urlsplit(probe.url)
         host = url.hostname or ""
         port = url.port or (443 if url.scheme == "https" else 80)
-        async with asyncio.timeout(timeout):
-            addresses = self._addresses.of(host, port)
-            listening = addresses[:1] if was_up else [a for a in addresses if await _listens(a, port)]
+        addresses = self._addresses.of(host, port)
+        listening = addresses[:1] if was_up else [each for each in addresses if await _listens(each, port, timeout)]
         if addresses and not listening:
             return f"connection refused on {host}:{port}"
         client = await self._client(local=is_local(host))
@@ -74,7 +73,7 @@ class HttpCheck:
         port = url.port or (443 if url.scheme == "https" else 80)
         if ":" in address or address.replace(".", "").isdigit():
             try:
-                (await connect(address, port)).close()
+                (await connect(address, port, 1.0)).close()
             except OSError as cause:
                 return refusal(cause, url.hostname or "", port)
         return f"no connection to {url.netloc}: {error}"
@@ -98,9 +97,11 @@ class HttpCheck:
         self._clients.clear()
 
 
-async def _listens(address: str, port: int) -> bool:
+async def _listens(address: str, port: int, timeout: float) -> bool:
     try:
-        (await connect(address, port)).close()
+        (await connect(address, port, timeout)).close()
+    except TimeoutError:
+        raise
     except OSError:
         return False
     return True

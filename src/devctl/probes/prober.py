@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from devctl.core.model import ExecProbe, HealthCheck, HttpProbe, LogProbe, Runtime, Service, TcpProbe
@@ -48,8 +47,7 @@ class Prober:
                 was_up = service.name in self._up and self._up[service.name] == pid
                 return await self._http.check(probe, was_up, timeout)
             case TcpProbe():
-                async with asyncio.timeout(timeout):
-                    return await self._tcp.check(service, probe)
+                return await self._tcp.check(service, probe, timeout)
             case LogProbe():
                 return self._log.check(service.name, pid, probe.pattern, log_offset)
             case ExecProbe():

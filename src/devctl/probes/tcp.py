@@ -22,15 +22,17 @@ class TcpCheck:
     def __init__(self, addresses: Addresses) -> None:
         self._addresses = addresses
 
-    async def check(self, service: Service, probe: TcpProbe) -> str:
-        """ "" or why not. Raises TimeoutError only where the caller limits the time."""
+    async def check(self, service: Service, probe: TcpProbe, timeout: float) -> str:
+        """ "" or why not. Raises TimeoutError when nothing answers for ``timeout`` s."""
         addresses = self._addresses.of(probe.host, probe.port) or await _resolve(probe.host, probe.port)
         if not addresses:
             return f"the name {probe.host} cannot be resolved"
         reasons = []
         for address in addresses:
             try:
-                reason = await _ask(service, address, probe.port)
+                reason = await _ask(service, address, probe.port, timeout)
+            except TimeoutError:
+                raise
             except OSError as error:
                 reason = refusal(error, probe.host, probe.port)
             if not reason:
@@ -48,11 +50,11 @@ async def _resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-async def _ask(service: Service, address: str, port: int) -> str:
-    stream = await connect(address, port)
+async def _ask(service: Service, address: str, port: int, timeout: float) -> str:
+    stream = await connect(address, port, timeout)
     try:
         if _is_postgres(service, port):
-            return await _postgres(stream, address, port)
+            return await _postgres(stream, address, port, timeout)
         if service.runtime is Runtime.CONTAINER:
             return await _hangs_up(stream, port)
         return ""
@@ -64,7 +66,7 @@ def _is_postgres(service: Service, port: int) -> bool:
     return port == 5432 or "postgres" in service.name or "postgres" in service.compose
 
 
-async def _postgres(stream: socket.socket, address: str, port: int) -> str:
+async def _postgres(stream: socket.socket, address: str, port: int, timeout: float) -> str:
     """A startup packet is answered by R, or by E with an SQLSTATE, which says all but "starting up" when it is up."""
     try:
         stream.send(startup_packet())
@@ -72,7 +74,7 @@ async def _postgres(stream: socket.socket, address: str, port: int) -> str:
         return f"port {port} accepts and hangs up"
     answer = await receive(stream, _SILENCE)
     if answer == b"":
-        with await connect(address, port) as again:
+        with await connect(address, port, timeout) as again:
             return await _hangs_up(again, port)
     if answer is not None and answer[:1] == b"E" and b"C" + _STARTING_UP + b"\0" in answer:
         return "PostgreSQL is starting up, stopping or recovering"
