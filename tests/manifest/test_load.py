@@ -331,7 +331,7 @@ def test_a_mistake_in_an_anchor_is_told_where_it_stands(
     path = write("name: demo\nx-node: &n\n  stop_signal: zzz\nservices:\n  a: {<<: *n, command: x, ports: [0]}\n")
     assert mistakes(path, {}) == [
         "3:16: services.a.stop_signal: “zzz” is no signal that stops a process; write SIGTERM or SIGINT",
-        "5:37: services.a.ports: “0” is no port; write a number from 1 to 65535",
+        "5:34: services.a.ports: “0” is no port; write a number from 1 to 65535",
     ]
 
 

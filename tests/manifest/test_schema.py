@@ -17,7 +17,7 @@ from devctl.manifest.load import load
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-EXAMPLES = [HERE / "whole.yaml", reference.EXAMPLE]
+EXAMPLES = [HERE / "whole.yaml", reference.EXAMPLE, ROOT / "services.yaml"]
 
 
 class Yaml12(yaml.SafeLoader):
