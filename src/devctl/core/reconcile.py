@@ -54,7 +54,7 @@ def reconcile(world: World, now: float, only: Iterable[str] | None = None) -> Pl
     holds: list[Hold] = []
     for name in world.services if only is None else only:
         service, state = world.services[name], world.state(name)
-        up = name in world.wanted and service.runtime is not Runtime.LIBRARY
+        up = _up(world, name)
         for item in _bring_up(world, service, state, now) if up else _take_down(world, service, state):
             (holds if isinstance(item, Hold) else actions).append(item)  # type: ignore[arg-type]
     wakes = [hold.until for hold in holds if hold.until is not None]
@@ -172,7 +172,7 @@ def _take_down(world: World, service: Service, state: ServiceState) -> Iterable[
         if state.stop_for is not StopFor.DOWN:
             yield Stop(service=service.name, why=StopFor.DOWN, because="no longer wanted")
         return
-    if state.state not in {State.STARTING, State.RUNNING, State.BACKOFF} and not (state.lingers and state.stale):
+    if not _endable(state):
         return
     first = [name for name in world.edges.get(service.name, ()) if _going(world, name)]
     if first:
@@ -182,4 +182,16 @@ def _take_down(world: World, service: Service, state: ServiceState) -> Iterable[
 
 
 def _going(world: World, name: str) -> bool:
-    return name not in world.wanted and world.state(name).active
+    state = world.state(name)
+    return not _up(world, name) and (state.active or _endable(state))
+
+
+def _endable(state: ServiceState) -> bool:
+    """Whether there is something to stop: what waits for its next try may have left something, what could not be
+    stopped is tried again when somebody asks."""
+    return state.state in {State.STARTING, State.RUNNING, State.BACKOFF} or (state.lingers and bool(state.stale))
+
+
+def _up(world: World, name: str) -> bool:
+    """A library that still runs was something else before."""
+    return name in world.wanted and world.services[name].runtime is not Runtime.LIBRARY
