@@ -60,10 +60,10 @@ class HttpCheck:
                 status = answer.status_code
         except self._httpx.ConnectError as error:
             return await self._refused(url, address, error)
-        except self._httpx.RemoteProtocolError:
-            return f"no HTTP answer from {url.netloc}: the connection was closed or speaks something else"
+        except (self._httpx.RemoteProtocolError, self._httpx.ReadError):
+            return f"no HTTP answer from {url.netloc}: it closes the connection or speaks something else"
         except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError) as error:
-            return f"no answer from {url.netloc}: {error or type(error).__name__}"
+            return f"no answer from {url.netloc}: {str(error) or type(error).__name__}"
         if any(low <= status <= high for low, high in probe.status):
             return ""
         return f"HTTP {status} from {url.path or '/'}"
