@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devctl.errors import DevctlError, Exit
+
+if TYPE_CHECKING:
+    import asyncio
 
 Argv = str | Sequence[str]
 """A string is run by /bin/sh, a sequence is not."""
 
 KILL_AFTER = 3.0
 """Seconds between SIGTERM and SIGKILL for a command that ran out of time or is no longer wanted."""
+LINGER = 0.5
+"""Seconds to wait for the end of the output once the command itself has ended: what it left running may hold it."""
 _LAST = 15
 
 
@@ -53,18 +60,28 @@ def which(name: str) -> str | None:
 
 
 def _arguments(argv: Argv) -> list[str]:
+    if not argv:
+        raise CommandError("an empty command", "there is nothing to run")
     return ["/bin/sh", "-c", argv] if isinstance(argv, str) else list(argv)
 
 
-def _not_started(argv: Argv, cwd: object, error: OSError) -> CommandError:
+def _not_started(argv: Argv, cwd: object, error: OSError | ValueError) -> CommandError:
     if cwd and not Path(str(cwd)).is_dir():
         return CommandError(argv, "its folder does not exist", cwd=cwd, hint=f"create {cwd}, or correct the manifest")
     name = _arguments(argv)[0]
-    return CommandError(argv, f"{name}: {error.strerror or error}", cwd=cwd, hint=f"install {name}, or look at PATH")
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return CommandError(argv, f"{name}: {why}", cwd=cwd, hint=f"install {name}, or look at PATH")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 def _ended(argv: Argv, code: int, cwd: object, output: str) -> CommandError:
-    why = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+    why = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
     return CommandError(argv, why, cwd=cwd, output=output)
 
 
@@ -78,9 +95,10 @@ def output(
     input: str | None = None,  # noqa: A002 - subprocess's own word
 ) -> Result:
     """Run it and wait; ``timeout`` in seconds. Raises CommandError (also, with ``check``, for a code other than 0)."""
+    arguments = _arguments(argv)
     try:
         process = subprocess.Popen(
-            _arguments(argv),
+            arguments,
             cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
@@ -88,21 +106,60 @@ def output(
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _not_started(argv, cwd, error) from error
     with process:
         try:
-            out, err = process.communicate(None if input is None else input.encode(), timeout)
+            out, err = _communicate(process, input, timeout)
         except BaseException as error:
-            _kill(process.pid)
-            process.communicate()
+            _end_now(process)
             if isinstance(error, subprocess.TimeoutExpired):
-                raise CommandError(argv, f"no end after {timeout:g} s", cwd=cwd) from error
+                raise _too_long(argv, timeout, cwd, _text(error.output) + _text(error.stderr)) from error
             raise
-    result = Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
-    if check and result.code:
-        raise _ended(argv, result.code, cwd, result.out + result.err)
-    return result
+    if check and process.returncode:
+        raise _ended(argv, process.returncode, cwd, out + err)
+    return Result(process.returncode, out, err)
+
+
+def _communicate(process: subprocess.Popen[bytes], given: str | None, timeout: float | None) -> tuple[str, str]:
+    """Both streams until they end, or until the process did and something it left running holds them open.
+
+    Raises TimeoutExpired.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    sent = None if given is None else given.encode()
+    while True:
+        left = LINGER if deadline is None else min(LINGER, max(0.0, deadline - time.monotonic()))
+        ended = process.poll() is not None
+        try:
+            out, err = process.communicate(sent, left)
+            return _text(out), _text(err)
+        except subprocess.TimeoutExpired as error:
+            if ended:
+                return _text(error.output), _text(error.stderr)
+            if process.poll() is None and deadline is not None and time.monotonic() >= deadline:
+                raise
+            sent = None
+
+
+def _text(raw: bytes | str | None) -> str:
+    return raw.decode(errors="replace") if isinstance(raw, bytes) else raw or ""
+
+
+def _too_long(argv: Argv, timeout: float | None, cwd: object, output: str) -> CommandError:
+    return CommandError(argv, f"no end after {timeout:g} s", cwd=cwd, output=output)
+
+
+def _end_now(process: subprocess.Popen[bytes]) -> None:
+    """As _end, for who has no loop. SIGTERM first: git removes its lock files then."""
+    deadline = time.monotonic() + KILL_AFTER
+    _signal(process.pid, signal.SIGTERM)
+    while process.poll() is None or _signal(process.pid, 0):
+        if time.monotonic() > deadline:
+            _signal(process.pid, signal.SIGKILL)
+            process.wait()
+            return
+        time.sleep(0.005)
 
 
 async def run(
@@ -115,99 +172,162 @@ async def run(
     check: bool = True,
     log: Path | None = None,
 ) -> Result:
-    """Run it and wait without holding up the loop. Its output, both streams together, goes to ``on_line`` line by line,
-    to the end of ``log``, and into the result. Cancelled or out of time, it is ended with its whole group.
-    Raises CommandError."""
+    """Run it and wait without holding up the loop. Cancelled or out of time, it is ended with its whole group.
+
+    With ``on_line`` (called for each line) or ``log`` (appended to) the two streams come together, in their order, and
+    ``Result.out`` holds both; without, ``out`` and ``err`` are apart. Raises CommandError.
+    """
+    import asyncio
+
+    together = on_line is not None or log is not None
+    with contextlib.ExitStack() as opened:
+        keep = _keeper(log, argv, opened)
+        streams = [_Stream(on_line, keep) for _ in range(1 if together else 2)]
+        for stream in streams:
+            opened.callback(stream.close)
+        process = await _start(argv, cwd, env, streams)
+        try:
+            async with asyncio.timeout(timeout):
+                code = await _until_end(process, streams)
+        except TimeoutError as error:
+            await _end(process)
+            raise _too_long(argv, timeout, cwd, "".join(each.text() for each in streams)) from error
+        except BaseException:
+            await asyncio.shield(_end(process))
+            raise
+    texts = [each.text() for each in streams]
+    if check and code:
+        raise _ended(argv, code, cwd, "".join(texts))
+    return Result(code, *texts)
+
+
+async def _start(
+    argv: Argv, cwd: Path | str | None, env: Mapping[str, str] | None, streams: Sequence[_Stream]
+) -> asyncio.subprocess.Process:
+    import asyncio
+
     try:
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             *_arguments(argv),
             cwd=cwd,
             env=env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=streams[0].write_end,
+            stderr=streams[-1].write_end,
             start_new_session=True,
-            limit=1 << 20,
         )
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _not_started(argv, cwd, error) from error
-    try:
-        async with asyncio.timeout(timeout):
-            text = await _read(process, on_line, log)
-            code = await process.wait()
-    except TimeoutError as error:
-        await _end(process)
-        raise CommandError(argv, f"no end after {timeout:g} s", cwd=cwd) from error
-    except BaseException:
-        await asyncio.shield(_end(process))
-        raise
-    if check and code:
-        raise _ended(argv, code, cwd, text)
-    return Result(code, text)
-
-
-async def _read(process: asyncio.subprocess.Process, on_line: Callable[[str], None] | None, log: Path | None) -> str:
-    stream = process.stdout
-    if stream is None:
-        raise RuntimeError("its output is a pipe")
-    lines: list[str] = []
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600) if log else None
-    try:
-        async for raw in _lines(stream):
-            if descriptor is not None:
-                _append(descriptor, raw)
-            line = raw.decode(errors="replace").rstrip("\r\n")
-            lines.append(line)
-            if on_line:
-                on_line(line)
     finally:
-        if descriptor is not None:
-            os.close(descriptor)
-    return "\n".join(lines)
+        for stream in streams:
+            stream.leave_to_command()
 
 
-async def _lines(stream: asyncio.StreamReader):  # type: ignore[no-untyped-def]  # an async generator of bytes
-    """Lines, however long: one without an end comes in pieces."""
-    while True:
+async def _until_end(process: asyncio.subprocess.Process, streams: Sequence[_Stream]) -> int:
+    """Its exit code, once it has ended and its output too."""
+    import asyncio
+
+    code = await process.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            for stream in streams:
+                await stream.ended.wait()
+    return code
+
+
+class _Stream:
+    """A pipe the command writes into and the loop reads from. What ``on_line`` raises is the loop's to report."""
+
+    def __init__(self, on_line: Callable[[str], None] | None, keep: Callable[[bytes], None] | None) -> None:
+        import asyncio
+
+        self._on_line, self._keep = on_line, keep
+        self._parts: list[bytes] = []
+        self._line = b""
+        self._loop = asyncio.get_running_loop()
+        self.ended = asyncio.Event()
+        self._read_end, self.write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
+        self._loop.add_reader(self._read_end, self._read)
+
+    def text(self) -> str:
+        """All that came."""
+        return b"".join(self._parts).decode(errors="replace")
+
+    def leave_to_command(self) -> None:
+        """Without a writing end of ours open, the stream ends when the command's do."""
+        os.close(self.write_end)
+
+    def close(self) -> None:
+        """Read no more; a last line without an end counts as one."""
+        if not self.ended.is_set():
+            self._finish()
+        os.close(self._read_end)
+
+    def _finish(self) -> None:
+        self._loop.remove_reader(self._read_end)
+        self.ended.set()
+        self._tell(self._line)
+
+    def _read(self) -> None:
         try:
-            line = await stream.readuntil(b"\n")
-        except asyncio.IncompleteReadError as error:
-            if error.partial:
-                yield error.partial
+            data = os.read(self._read_end, 1 << 16)
+        except BlockingIOError:
             return
-        except asyncio.LimitOverrunError as error:
-            line = await stream.readexactly(error.consumed)
-        yield line
+        if not data:
+            self._finish()
+            return
+        self._parts.append(data)
+        if self._keep:
+            self._keep(data)
+        *whole, self._line = (self._line + data).split(b"\n")
+        for line in whole:
+            self._tell(line + b"\n")
+
+    def _tell(self, line: bytes) -> None:
+        if self._on_line and line:
+            self._on_line(line.decode(errors="replace").rstrip("\r\n"))
 
 
-def _append(descriptor: int, raw: bytes) -> None:
-    """A full disk must not fail the command whose output this is."""
+def _keeper(log: Path | None, argv: Argv, opened: contextlib.ExitStack) -> Callable[[bytes], None] | None:
+    """What appends output to ``log``. A disk that fills up must not fail the command whose output it is."""
+    if log is None:
+        return None
     try:
-        os.write(descriptor, raw)
-    except OSError:
-        return
+        descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CommandError(argv, f"its log cannot be written: {error.strerror}", cwd=log) from error
+    opened.callback(os.close, descriptor)
+
+    def keep(data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            os.write(descriptor, data)
+
+    return keep
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
+    """SIGTERM to the group, and SIGKILL to what is left of it after KILL_AFTER seconds."""
+    import asyncio
+
     _signal(process.pid, signal.SIGTERM)
     try:
         async with asyncio.timeout(KILL_AFTER):
             await process.wait()
+            while _signal(process.pid, 0):  # noqa: ASYNC110 - a group that isn't ours to wait for
+                await asyncio.sleep(0.01)
     except TimeoutError:
-        pass
-    _kill(process.pid)
-    await process.wait()
+        _signal(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
-def _kill(group: int) -> None:
-    _signal(group, signal.SIGKILL)
-
-
-def _signal(group: int, number: int) -> None:
+def _signal(group: int, number: int) -> bool:
+    """Whether there is such a group."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
-        return
+        return False
+    return True
 
 
 def detach(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> int:
