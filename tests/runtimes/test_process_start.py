@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -368,3 +369,33 @@ def test_import_is_light() -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(host.__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, check=True)
     assert re.fullmatch(rb"\[\]\n", done.stdout)
+
+
+def test_signals_that_we_ignore_are_heeded_by_services(bench: Any) -> None:
+    """A shell starts its background jobs with SIGINT ignored; a service must not inherit that."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    async def test() -> None:
+        await bench.start(bench.service("grep SigIgn /proc/self/status"))
+        await bench.event(Exited)
+        assert int(bench.log().split()[1], 16) & (1 << signal.SIGINT - 1) == 0
+
+    try:
+        bench.run(test)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_no_descriptors_left_is_a_failed_start_and_no_stray(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(pid: int) -> Any:
+        raise OSError(24, "Too many open files")
+
+    async def test() -> None:
+        with monkeypatch.context() as out_of_descriptors:
+            out_of_descriptors.setattr(host, "identity", full)
+            await bench.runtime.start(bench.service("sleep 1000"), 1, os.environ, bench.events.append)
+        (failed,) = bench.events
+        assert isinstance(failed, StartFailed)
+        assert not failed.final
+
+    bench.run(test)

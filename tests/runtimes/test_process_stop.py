@@ -15,6 +15,7 @@ import pytest
 
 from devctl.core.state import Exited, ProcessIdentity, StartFailed, StopFailed, Stopped
 from devctl.runtimes import host, signals, tree
+from devctl.runtimes.host import Linux
 
 ANNOUNCE = "import os, signal, sys, time; os.write(1, b'here %d\\n' % os.getpid())\n"
 SLEEP = ANNOUNCE + "time.sleep(1000)"
@@ -147,7 +148,8 @@ def test_what_is_born_while_stopping_ends_too(bench: Any) -> None:
     program = (
         "import signal, sys, time, subprocess, os\n"
         f"def late(*_): subprocess.Popen([sys.executable, '-S', '-c', {heir!r}], start_new_session=True);"
-        " time.sleep(0.3); os._exit(0)\nsignal.signal(15, late); print('ready', flush=True)\nwhile True: time.sleep(1000)"
+        " time.sleep(0.3); os._exit(0)\n"
+        "signal.signal(15, late); print('ready', flush=True)\nwhile True: time.sleep(1000)"
     )
 
     async def test() -> None:
@@ -433,3 +435,36 @@ def test_sweep_ends_what_carries_the_mark_except_what_is_kept(bench: Any, apoll:
         os.kill(foreign, signal.SIGKILL)
 
     bench.run(test)
+
+
+def test_what_cannot_be_seen_is_not_taken_for_gone(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Out of descriptors for a while: the stop waits and then ends what there is."""
+    monkeypatch.setattr(tree, "_BLIND", 0.02)
+    processes, left = Linux.processes, [5]
+
+    def sometimes(self: Any) -> Any:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(24, "Too many open files")
+        return processes(self)
+
+    async def test() -> None:
+        service = bench.service("sleep 1000 & sleep 1000")
+        who = await bench.start(service)
+        monkeypatch.setattr(Linux, "processes", sometimes)
+        assert isinstance(await bench.stop(service, who), Stopped)
+        assert bench.marked() == []
+        blind = bench.service("sleep 1000", stop_grace_period=0.0)
+        who = await bench.start(blind)
+        left[0] = 1_000_000
+        monkeypatch.setattr(tree, "KILL_PATIENCE", 0.1)
+        assert "Too many open files" in (await bench.stop(blind, who)).reason
+        left[0] = 0
+        assert isinstance(await bench.stop(blind, who), Stopped)
+
+    bench.run(test)
+
+
+@pytest.mark.parametrize(("name", "number"), [("SIGINT", 2), ("int", 2), ("QUIT", 3), ("nonsense", 15)])
+def test_names_of_signals(name: str, number: int) -> None:
+    assert signals.number(name) == number

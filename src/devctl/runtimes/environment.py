@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -133,3 +134,13 @@ def _first_word(command: str) -> str:
     if not words or not command.lstrip().startswith(words[0]) or not _PLAIN_WORD.fullmatch(words[0]):
         return ""
     return "" if _SHELL_WORDS.fullmatch(words[0]) else words[0]
+
+
+def check(spec: ProcessSpec, environment: Mapping[str, str]) -> None:
+    """Raise the DevctlError of what certainly cannot be started."""
+    if not Path(spec.path).is_dir():
+        hint = "correct `path` in services.yaml, or get the sources"
+        raise DevctlError("its folder does not exist", where=spec.path, why=os.strerror(errno.ENOENT), hint=hint)
+    if word := missing_command(spec.command, spec.path, environment.get("PATH")):
+        hint = f"install {word}, or correct `command` in services.yaml"
+        raise DevctlError(f"{word}: command not found", why=f"looked for it in {spec.path} and PATH", hint=hint)

@@ -3,69 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import signal
 import subprocess
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from devctl.core.model import ProcessSpec, Service
-from devctl.core.state import (
-    Adopted,
-    ContainerIdentity,
-    Exited,
-    Identity,
-    ProcessIdentity,
-    Started,
-    StopFailed,
-    Stopped,
-)
+from devctl.core.model import Service
+from devctl.core.state import Adopted, ContainerIdentity, Exited, Identity, ProcessIdentity, Started
 from devctl.errors import DevctlError
 from devctl.logs import Logs
 from devctl.runtimes import host, signals
 from devctl.runtimes.base import Emit
 from devctl.runtimes.checks import Checks
-from devctl.runtimes.environment import arguments_of, environment_of, missing_command
-from devctl.runtimes.exits import Cancel, Exits
-from devctl.runtimes.tree import KILL_PATIENCE, Ended, Scan, Scanner, Tree, Undertaker, owner_of
+from devctl.runtimes.environment import arguments_of, check, environment_of
+from devctl.runtimes.exits import Exits
+from devctl.runtimes.orphans import Orphans
+from devctl.runtimes.run import Run, Swept
+from devctl.runtimes.tree import Ended, Scanner, Tree, Undertaker, owner_of
 from devctl.runtimes.usage import Usage
-from devctl.runtimes.words import exit_note, start_failure
+from devctl.runtimes.words import exit_note, start_failure, stop_blind, stop_outcome
 
 LEFTOVER_GRACE = 3.0
 """Seconds what a service leaves behind when it ends by itself has to end on SIGTERM."""
 
 UNWATCHED = "ended while no supervisor was watching"
-_REAP_EVERY = 5.0
 _WORDS = 10
-
-
-@dataclass(eq=False)
-class Run:
-    """One run of a service, from its start or adoption until nothing of it is left."""
-
-    service: Service
-    number: int
-    who: ProcessIdentity
-    tree: Tree
-    emit: Emit
-    offset: int
-    environment: dict[str, str]
-    code: int | None = None
-    cancel: Cancel = lambda: None
-    after_exit: asyncio.Task[None] | None = None
-    stopping: asyncio.Task[None] | None = None
-
-
-@dataclass(frozen=True)
-class Swept:
-    """A process that was killed though no service ran any more."""
-
-    pid: int
-    service: str
-    command: str
 
 
 class ProcessRuntime:
@@ -79,11 +43,12 @@ class ProcessRuntime:
         self._runs: dict[str, Run] = {}
         self._starting: dict[str, asyncio.Future[None]] = {}
         self._called_off: set[str] = set()
-        self._exits, self._scanner, self._usage = Exits(), Scanner(self._reap_orphans), Usage()
+        self._orphans = Orphans(self._wanted)
+        self._exits, self._scanner, self._usage = Exits(), Scanner(self._orphans.reap), Usage()
         self._checks = Checks(spawn, self._exits)
         self._undertaker = Undertaker(self._scanner, self._exits)
         self._gate = asyncio.Lock()
-        self._reaper: asyncio.TimerHandle | None = None
+        self._prepared = False
 
     async def start(self, service: Service, run: int, environment: Mapping[str, str], emit: Emit) -> None:
         """Start it: ends in Started or StartFailed, and later, once, in Exited."""
@@ -100,11 +65,13 @@ class ProcessRuntime:
             self._starting.pop(service.name).set_result(None)
 
     def _prepare(self) -> None:
-        if self._reaper is None:
+        if not self._prepared:
+            self._prepared = True
             host.become_subreaper()
             host.raise_open_files()
+            signals.heed_what_was_ignored()
             os.environ.pop(host.MARK, None)  # or what we run for ourselves would count as that service's
-            self._reaper = asyncio.get_running_loop().call_later(_REAP_EVERY, self._reap_now_and_then)
+            self._orphans.watch(self._scanner.scan)
 
     def _start(self, service: Service, run: int, given: Mapping[str, str], emit: Emit) -> None:
         spec = service.process
@@ -112,15 +79,20 @@ class ProcessRuntime:
             raise DevctlError("it was stopped before it began" if spec else "it is no native process")
         mark = f"{self._workspace}/{service.name}/{run}"
         environment = environment_of(spec, given, mark)
-        _check(spec, environment)
-        offset = self._logs.mark_run(service.name)
+        check(spec, environment)
+        self._logs.mark_run(service.name)
         output = self._logs.open(service.name)
         try:
             pid = spawn(arguments_of(spec.command), spec.path, environment, output)
         finally:
             os.close(output)
-        who = host.identity(pid)
-        self._watch(Run(service, run, who, self._tree(service.name, who), emit, offset, environment), mark)
+        try:
+            who = host.identity(pid)
+            self._watch(Run(service, run, who, self._tree(service.name, who), emit, environment), mark)
+        except OSError:
+            os.killpg(pid, signal.SIGKILL)  # nobody would know of it
+            os.waitpid(pid, 0)
+            raise
         emit(Started(service=service.name, run=run, identity=who))
 
     def _tree(self, name: str, who: ProcessIdentity | None, watched: bool = True) -> Tree:
@@ -141,11 +113,17 @@ class ProcessRuntime:
     async def _bury(self, run: Run) -> None:
         """After the end of the leader: end what it left, take its zombie away, tell."""
         grace = min(_grace(run.service), LEFTOVER_GRACE)
-        ended = await self._undertaker.end(run.tree, signal.SIGTERM, grace)
+        try:
+            note = exit_note(run.code, await self._undertaker.end(run.tree, signal.SIGTERM, grace))
+        except OSError as error:
+            note = f"what it left could not be looked for: {error}"
         self._close(run)
-        name = run.service.name
-        words = await asyncio.to_thread(self._logs.words, name, self._logs.run_offset(name), _WORDS)
-        run.emit(Exited(service=name, run=run.number, code=run.code, words=words, note=exit_note(run.code, ended)))
+        words = await self._words(run.service)
+        run.emit(Exited(service=run.service.name, run=run.number, code=run.code, words=words, note=note))
+
+    async def _words(self, service: Service) -> tuple[str, ...]:
+        offset = self._logs.run_offset(service.name)
+        return await asyncio.to_thread(self._logs.words, service.name, offset, _WORDS)
 
     def _close(self, run: Run) -> None:
         run.cancel()
@@ -165,50 +143,58 @@ class ProcessRuntime:
             await asyncio.shield(known.after_exit)
             known = None
         if known is None:
-            tree = self._tree(service.name, _living(identity), watched=False)
-            self._tell(service, run, await self._end(service, tree), None, emit)
+            await self._stop_unknown(service, run, identity, emit)
             return
         if known.stopping is None:
             known.stopping = asyncio.get_running_loop().create_task(self._stop(known, service, run, emit))
         await asyncio.shield(known.stopping)
 
+    async def _stop_unknown(self, service: Service, run: int, identity: Identity | None, emit: Emit) -> None:
+        try:
+            tree = self._tree(service.name, _living(identity), watched=False)
+            emit(stop_outcome(service, run, await self._end(service, tree), None))
+        except OSError as error:
+            emit(stop_blind(service, run, error))
+
     async def _stop(self, known: Run, service: Service, number: int, emit: Emit) -> None:
-        ended = await self._end(service, known.tree)
+        try:
+            ended = await self._end(service, known.tree)
+        except OSError as error:
+            known.stopping = None
+            emit(stop_blind(service, number, error))
+            return
         if ended.survivors:
             known.stopping = None
         else:
             self._close(known)
-        self._tell(service, number, ended, known.code, emit)
+        emit(stop_outcome(service, number, ended, known.code))
 
     async def _end(self, service: Service, tree: Tree) -> Ended:
         spec = service.process or service.native
-        number = signal.Signals[spec.stop_signal] if spec else signal.SIGTERM
+        number = signals.number(spec.stop_signal) if spec else signal.SIGTERM
         return await self._undertaker.end(tree, number, _grace(service))
-
-    @staticmethod
-    def _tell(service: Service, run: int, ended: Ended, code: int | None, emit: Emit) -> None:
-        if not ended.survivors:
-            emit(Stopped(service=service.name, run=run, code=code))
-            return
-        names = ", ".join(f"{entry.pid} ({host.here().command(entry.pid) or '?'})" for entry in ended.survivors)
-        reason = f"still there {KILL_PATIENCE:g} s after SIGKILL: {names}"
-        emit(StopFailed(service=service.name, run=run, reason=reason))
 
     async def adopt(self, service: Service, run: int, identity: Identity | None, emit: Emit) -> None:
         """Look whether that very run still lives: ends in Adopted (and later in Exited) or Exited."""
         self._prepare()
+        try:
+            note = "" if await self._adopt(service, run, identity, emit) else UNWATCHED
+        except OSError as error:
+            note = f"could not be looked for: {error}"
+        if note:
+            emit(Exited(service=service.name, run=run, code=None, words=await self._words(service), note=note))
+
+    async def _adopt(self, service: Service, run: int, identity: Identity | None, emit: Emit) -> bool:
         mark = f"{self._workspace}/{service.name}/{run}"
         who = _living(identity) if identity is not None else await self._find_leader(mark)
         if who is not None:
             if service.name not in self._runs:
-                offset = self._logs.run_offset(service.name)
                 environment = host.here().environment(who.pid)
-                self._watch(Run(service, run, who, self._tree(service.name, who), emit, offset, environment), mark)
+                self._watch(Run(service, run, who, self._tree(service.name, who), emit, environment), mark)
             emit(Adopted(service=service.name, run=run, identity=who))
-            return
+            return True
         await self._end(service, self._tree(service.name, None))
-        words = await asyncio.to_thread(self._logs.words, service.name, self._logs.run_offset(service.name), _WORDS)
-        emit(Exited(service=service.name, run=run, code=None, words=words, note=UNWATCHED))
+        return False
 
     async def _find_leader(self, mark: str) -> ProcessIdentity | None:
         scan = await self._scanner.fresh()
@@ -244,30 +230,14 @@ class ProcessRuntime:
         environment = known.environment if known else dict(os.environ)
         return await self._checks.run(command, spec.path if spec else str(self._root), environment, timeout)
 
-    def _reap_now_and_then(self) -> None:
-        if signals.has_zombie():
-            self._scanner.scan()
-        self._reaper = asyncio.get_running_loop().call_later(_REAP_EVERY, self._reap_now_and_then)
-
-    def _reap_orphans(self, scan: Scan) -> None:
-        """Take away the zombies that became our children; never one whose exit code is still wanted.
-
-        What we start leads a session or is in our own; so a child in any other session was adopted.
-        """
-        wanted, me = self._checks.pids | {run.who.pid for run in self._runs.values()}, os.getpid()
-        mine = os.getsid(0)
-        for entry in scan.processes.values():
-            if entry.dead and entry.parent == me and entry.pid not in wanted:
-                adopted = entry.session not in {entry.pid, mine}
-                if adopted or scan.marks[entry.pid]:
-                    signals.reap(entry.pid)
+    def _wanted(self) -> set[int]:
+        return self._checks.pids | {run.who.pid for run in self._runs.values()}
 
     async def close(self) -> None:
         """Watch no more; what runs, runs on."""
         for run in self._runs.values():
             run.cancel()
-        if self._reaper is not None:
-            self._reaper.cancel()
+        self._orphans.close()
         self._exits.close()
 
 
@@ -310,13 +280,3 @@ def _living(identity: Identity | None) -> ProcessIdentity | None:
     if identity is None or isinstance(identity, ContainerIdentity):
         return None
     return identity if host.alive(identity) else None
-
-
-def _check(spec: ProcessSpec, environment: Mapping[str, str]) -> None:
-    """Raise the DevctlError of what certainly cannot be started."""
-    if not Path(spec.path).is_dir():
-        hint = "correct `path` in services.yaml, or get the sources"
-        raise DevctlError("its folder does not exist", where=spec.path, why=os.strerror(errno.ENOENT), hint=hint)
-    if word := missing_command(spec.command, spec.path, environment.get("PATH")):
-        hint = f"install {word}, or correct `command` in services.yaml"
-        raise DevctlError(f"{word}: command not found", why=f"looked for it in {spec.path} and PATH", hint=hint)

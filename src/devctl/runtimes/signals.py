@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 from devctl.runtimes import host
 from devctl.runtimes.host import Key
@@ -76,6 +77,25 @@ def peek(pid: int) -> int | None:
     if result is None or result.si_pid != pid:
         return None
     return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+
+
+def number(name: str) -> int:
+    """The number of a signal by its name, with or without SIG; SIGTERM for a name this system does not know."""
+    full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
+    return signal.Signals.__members__.get(full, signal.SIGTERM)
+
+
+def heed_what_was_ignored() -> None:
+    """Let no child inherit that we ignore a signal, as a shell's jobs and ``nohup`` make us do; we go on ignoring."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for each in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(each) is signal.SIG_IGN:
+            signal.signal(each, _ignore)
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    return
 
 
 def has_zombie() -> bool:

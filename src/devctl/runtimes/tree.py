@@ -24,6 +24,7 @@ KILL_PATIENCE = 5.0
 """Seconds something may take to die of SIGKILL before it is reported."""
 
 _GAP, _MAX_GAP = 0.01, 0.25
+_BLIND = 0.2
 
 
 class Scan:
@@ -178,7 +179,7 @@ class Undertaker:
         begun = time.monotonic()
         told: set[Key] = set()
         count, pause = -1, 0.1
-        while members := tree.members(await self._scanner.fresh()):
+        while members := await self._look(tree, begun + grace + KILL_PATIENCE):
             count = len(members) if count < 0 else count
             waited = time.monotonic() - begun
             if waited >= grace + KILL_PATIENCE:
@@ -192,6 +193,16 @@ class Undertaker:
             await self._gone(members, min(pause, max(0.001, limit)))
             pause = min(1.0, pause * 2)
         return Ended(max(0, count))
+
+    async def _look(self, tree: Tree, until: float) -> list[Process]:
+        """Who is there. What cannot be known now (no descriptor is left) is looked at again, not taken for nobody."""
+        while True:
+            try:
+                return tree.members(await self._scanner.fresh())
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(_BLIND)
 
     async def _gone(self, members: Iterable[Process], timeout: float) -> None:
         """Wait until all of these have ended, at most ``timeout`` seconds."""

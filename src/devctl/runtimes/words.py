@@ -7,9 +7,10 @@ import os
 import signal
 
 from devctl.core.model import Service
-from devctl.core.state import StartFailed
+from devctl.core.state import StartFailed, StopFailed, Stopped
 from devctl.errors import DevctlError
-from devctl.runtimes.tree import Ended
+from devctl.runtimes import host
+from devctl.runtimes.tree import KILL_PATIENCE, Ended
 
 _NOTES = {
     signal.SIGKILL: "perhaps the machine ran out of memory",
@@ -64,6 +65,20 @@ def start_failure(service: Service, run: int, error: DevctlError | OSError) -> S
     return StartFailed(
         service=service.name, run=run, reason=what, hint=_HINTS.get(number, ""), final=number not in _PASSING
     )
+
+
+def stop_outcome(service: Service, run: int, ended: Ended, code: int | None) -> Stopped | StopFailed:
+    """The event for the end of a stop; what would not die is named."""
+    if not ended.survivors:
+        return Stopped(service=service.name, run=run, code=code)
+    names = ", ".join(f"{entry.pid} ({host.here().command(entry.pid) or '?'})" for entry in ended.survivors)
+    reason = f"still there {KILL_PATIENCE:g} s after SIGKILL: {names}"
+    return StopFailed(service=service.name, run=run, reason=reason)
+
+
+def stop_blind(service: Service, run: int, error: OSError) -> StopFailed:
+    """The event for a stop that could not see what runs."""
+    return StopFailed(service=service.name, run=run, reason=f"what runs of it cannot be seen: {error}")
 
 
 def _sentence(error: DevctlError) -> str:
