@@ -29,7 +29,8 @@ def end(process: Process, port: int, held: Callable[[], Held | None], grace: flo
         _signal(victims, signal.SIGTERM)
         if wait(lambda: not _holding(victims, held()), grace):
             return
-        _signal(victims, signal.SIGKILL)
+        if _holding(victims, held()):
+            _signal(victims, signal.SIGKILL)
     except PermissionError as error:
         raise _failed(port, process, "it may not be signalled", f"sudo kill {process.pid}") from error
     if not wait(lambda: not _holding(victims, held()), KILL_PATIENCE):
@@ -55,7 +56,8 @@ def _victims(process: Process, held: Held | None) -> list[Entry]:
     if held is None or main is None or main.start != process.start or main.pid not in held.pids:
         return []
     sharers = [entry for pid in held.pids if (entry := table.get(pid)) and _same_user(pid, process.user)]
-    found = {entry.pid: entry for each in sharers for entry in (each, *_runners(each, table))}
+    runners = [entry for each in sharers for entry in _runners(each, table) if _same_user(entry.pid, process.user)]
+    found = {entry.pid: entry for entry in (*sharers, *runners)}
     for pid in processes.spared():
         found.pop(pid, None)
     return list(found.values())
@@ -109,7 +111,7 @@ def _send(entry: Entry, number: int) -> None:
 
 
 def _deliver(entry: Entry, handle: int, number: int) -> None:
-    if entry.group == entry.pid and _group_is_ours_to_end(entry.group):
+    if entry.group == entry.pid and _group_is_ours_to_end(entry):
         os.killpg(entry.group, number)
     elif handle >= 0:
         signal.pidfd_send_signal(handle, number)
@@ -117,10 +119,11 @@ def _deliver(entry: Entry, handle: int, number: int) -> None:
         os.kill(entry.pid, number)
 
 
-def _group_is_ours_to_end(group: int) -> bool:
-    """No ancestor of ours may be in it."""
-    spared = processes.spared()
-    return not any(entry.group == group and entry.pid in spared for entry in processes.here().entries())
+def _group_is_ours_to_end(leader: Entry) -> bool:
+    """No ancestor of ours may be in it, and nobody else's process."""
+    spared, facts = processes.spared(), processes.here().facts(leader.pid)
+    members = [entry.pid for entry in processes.here().entries() if entry.group == leader.group]
+    return facts is not None and not any(pid in spared or not _same_user(pid, facts.user) for pid in members)
 
 
 def _holding(victims: Iterable[Entry], held: Held | None) -> bool:

@@ -22,7 +22,7 @@ from devctl.ports.policy import (
     Unknown,
     decide,
     describe,
-    is_proxy,
+    may_forward,
     split_mark,
 )
 from devctl.workspace import known_workspaces
@@ -88,14 +88,16 @@ def holders(ports: Iterable[int], *, engine_lookup: EngineLookup | None = None) 
 
 def _holder(port: int, held: listeners.Held | None, engine_lookup: EngineLookup | None) -> Holder | None:
     process = _main_process(held) if held else None
-    if process and not is_proxy(process.name):
+    if process and not may_forward(process.name):
         return _named(process)
-    if held is None and not _answers(port):
+    if held is None and is_free(port):  # else it is bound and not listening, or an engine forwards it
         return None
     container = engine_lookup(port) if engine_lookup else None
     if container:
         return Container(name=container[0], project=container[1], service=container[2])
-    return process or Unknown(user=processes.user_name(held.user) if held and held.user is not None else "")
+    if process:
+        return _named(process)
+    return Unknown(user=processes.user_name(held.user) if held and held.user is not None else "")
 
 
 def _main_process(held: listeners.Held) -> Process | None:

@@ -197,6 +197,11 @@ def is_proxy(name: str) -> bool:
     return name in _PROXIES
 
 
+def may_forward(name: str) -> bool:
+    """Whether the engine is worth asking: Colima forwards containers' ports with ssh, which does other things too."""
+    return is_proxy(name) or name == "ssh"
+
+
 def describe(holder: Holder | None) -> str:
     """The holder in plain words, to follow "is held by"."""
     match holder:
