@@ -82,6 +82,12 @@ class Starter:
         (self.folder / "package.json").write_text(json.dumps(script))
         return self.heard(self.launch(["npm", "run", "--silent", "dev"]))
 
+    def scripted(self) -> tuple[Server, int]:
+        """A script with a sleeper and a listener, all in one group; also the sleeper's pid."""
+        script = f'sleep 1000 & echo $! > sleeper; "{sys.executable}" -S -E -c "$SERVE" 127.0.0.1 0 & wait'
+        server = self.heard(self.launch(["/bin/sh", "-c", script], SERVE=SERVE))
+        return server, int((self.folder / "sleeper").read_text())
+
     def sentinel(self) -> subprocess.Popen[str]:
         """Somebody who must never be touched."""
         return self.launch(["sleep", "1000"])
