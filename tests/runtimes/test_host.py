@@ -153,7 +153,7 @@ def test_macos_processes(macos: Macos) -> None:
     found = {entry.pid: entry for entry in macos.processes()}
     assert found[501] == Process(501, 1, 501, 501, 1732269600123456, "S", 2.0, 4096)
     assert found[502].dead
-    assert found[503].frozen
+    assert found[503].state == "T"
     assert (found[1].cpu, found[1].rss) == (0.0, 0)
     assert macos.process(7) is None
     assert macos.command(501) == "node server.js"
@@ -188,6 +188,20 @@ def watch_until_ended(how: str) -> None:
         watcher.close()
 
     asyncio.run(test())
+
+
+@pytest.mark.parametrize("make", [host.endless, host._endless_fifo])
+def test_an_endless_pipe(make: Any) -> None:
+    handle, other = make(), make()
+    try:
+        assert select.select([handle], [handle], [], 0) == ([], [handle], [])
+        os.write(other, b"x")
+        assert select.select([handle], [], [], 0)[0] == []
+        assert os.read(other, 2) == b"x"
+        assert not os.get_inheritable(handle)
+    finally:
+        os.close(handle)
+        os.close(other)
 
 
 def test_exits_by_pidfd() -> None:

@@ -12,7 +12,9 @@ import functools
 import os
 import resource
 import sys
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from devctl.core.state import ProcessIdentity
@@ -51,10 +53,6 @@ class Process(NamedTuple):
     def dead(self) -> bool:
         """A zombie (or one being taken away) runs nothing any more."""
         return self.state in "ZXx"
-
-    @property
-    def frozen(self) -> bool:
-        return self.state in "Tt"
 
 
 class Host(Protocol):
@@ -248,8 +246,7 @@ def protected() -> frozenset[int]:
     found, pid = {0, 1}, os.getpid()
     while pid > 1 and pid not in found:
         found.add(pid)
-        entry = here().process(pid)
-        pid = entry.parent if entry else 0
+        pid = entry.parent if (entry := here().process(pid)) else 0
     return frozenset(found)
 
 
@@ -277,7 +274,27 @@ def become_subreaper() -> bool:
     """Let orphans of our services become our children (Linux, prctl(2)); False where that does not exist."""
     if MACOS:
         return False
-    try:
+    with contextlib.suppress(OSError, AttributeError):
         return not ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    except (OSError, AttributeError):
-        return False
+    return False
+
+
+def endless() -> int:
+    """A descriptor of a pipe of its own, open for reading and writing at once. Raises OSError."""
+    if MACOS:
+        return _endless_fifo()
+    reader, writer = os.pipe()
+    os.close(writer)
+    try:
+        return os.open(f"/proc/self/fd/{reader}", os.O_RDWR | os.O_CLOEXEC)
+    finally:
+        os.close(reader)
+
+
+def _endless_fifo() -> int:
+    name = Path(tempfile.gettempdir()) / f"devctl-{os.getpid()}-{os.urandom(8).hex()}"
+    os.mkfifo(name, 0o600)
+    try:
+        return os.open(name, os.O_RDWR | os.O_CLOEXEC)
+    finally:
+        name.unlink()

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -244,9 +243,9 @@ class ProcessRuntime:
 def spawn(arguments: list[str], path: str, environment: Mapping[str, str], output: int) -> int:
     """Start a process as leader of a new session and return its pid; the caller reaps it. Raises OSError.
 
-    Its stdin is a FIFO that it holds open for writing itself: it never ends and never has anything to read.
+    Its stdin is a pipe that it holds open for writing itself: it never ends and never has anything to read.
     """
-    stdin = _endless()
+    stdin = host.endless()
     try:
         child = subprocess.Popen(
             arguments, cwd=path, env=environment, stdin=stdin, stdout=output, stderr=output, start_new_session=True
@@ -256,19 +255,6 @@ def spawn(arguments: list[str], path: str, environment: Mapping[str, str], outpu
     host.restore_open_files(child.pid)
     child.returncode = 0  # so that subprocess forgets it and leaves its exit code to us
     return child.pid
-
-
-def _endless() -> int:
-    while True:
-        name = Path(tempfile.gettempdir()) / f"devctl-{os.getpid()}-{os.urandom(8).hex()}"
-        try:
-            os.mkfifo(name, 0o600)
-        except FileExistsError:
-            continue
-        try:
-            return os.open(name, os.O_RDWR | os.O_CLOEXEC)
-        finally:
-            name.unlink()
 
 
 def _grace(service: Service) -> float:
