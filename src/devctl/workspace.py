@@ -175,7 +175,7 @@ def register(workspace: Workspace) -> None:
             fresh = kept | {workspace.id: _Known(name=workspace.name, root=str(workspace.root))}
             if fresh != known:
                 write_atomic(file, msgspec.json.encode(fresh))
-    except OSError:
+    except (OSError, UnicodeEncodeError):  # the latter for a folder whose name is no text
         return
 
 
