@@ -128,6 +128,16 @@ def test_a_folder_for_sockets_that_others_may_enter_is_not_used(short: Path, mon
     assert mode(workspace.socket.parent) == 0o700
 
 
+def test_with_no_private_folder_at_all_the_socket_has_no_place(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (short / f"devctl-{os.getuid()}").mkdir()
+    (short / f"devctl-{os.getuid()}").chmod(0o777)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(module, "SHARED", short)
+    with pytest.raises(DevctlError, match="not private") as caught:
+        _ = made(short / ("x" * 100)).socket
+    assert caught.value.hint
+
+
 def test_nor_is_a_symbolic_link(short: Path) -> None:
     (short / "mine").mkdir(mode=0o700)
     (short / "link").symlink_to("mine")

@@ -9,7 +9,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from devctl.errors import DevctlError
 
 LONGEST_SOCKET = 103
 """Bytes a Unix socket's path may have (macOS; Linux allows 107)."""
+SHARED = Path("/tmp")  # noqa: S108 - a folder in it is looked at before it is used; TMPDIR may be too long for a socket
 PATIENCE = 0.3
 """Seconds after which a refused lock counts as held."""
 
@@ -65,13 +66,13 @@ class Workspace:
         """Written down, since a shell started another way (ssh, cron) may have another XDG_RUNTIME_DIR or none."""
         note = self.folder / "socket-folder"
         try:
-            noted = Path(note.read_text())
-        except (OSError, UnicodeDecodeError):
+            noted = Path(os.fsdecode(note.read_bytes()))
+        except OSError:
             noted = Path()
         if noted.is_absolute() and _is_private(noted):
             return noted
         folder = _private_folder()
-        if self.folder.is_dir():
+        with suppress(OSError):  # no state folder yet: the next one writes it down
             write_atomic(note, os.fsencode(folder))
         return folder
 
@@ -134,10 +135,9 @@ def _locked(descriptor: int) -> bool:
 
 def _private_folder() -> Path:
     """A folder for sockets that is this user's alone. Raises DevctlError."""
-    user = f"devctl-{os.getuid()}"
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     places = [Path(runtime) / "devctl"] if runtime.startswith("/") and len(os.fsencode(runtime)) <= 60 else []
-    places += [Path("/tmp") / user]  # noqa: S108 - looked at below; TMPDIR may be too long for a socket
+    places += [SHARED / f"devctl-{os.getuid()}"]
     for folder in places:
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
