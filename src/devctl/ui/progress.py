@@ -157,10 +157,11 @@ def _step_note(old: ServiceState | None, state: ServiceState, hold: Hold | None)
 
 def all_stopped(progress: Progress) -> bool:
     """Whether nothing of these services runs or will run again by itself."""
-    return not any(_standing(progress.state(name)) for name in progress.names)
+    return not any(standing(progress.state(name)) for name in progress.names)
 
 
-def _standing(state: ServiceState) -> bool:
+def standing(state: ServiceState) -> bool:
+    """Whether something of it runs, or will again by itself."""
     return state.active or state.state is State.BACKOFF
 
 

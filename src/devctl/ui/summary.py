@@ -24,12 +24,20 @@ def closing(progress: Progress, now: float, glyphs: Glyphs, width: int) -> list[
     failed = [name for name, verdict in found.items() if verdict is Verdict.FAILED]
     blocked = [name for name, verdict in found.items() if verdict is Verdict.BLOCKED]
     if failed or blocked:
-        return [*_failure(failed, blocked, len(found), glyphs, width), Text(), *_where(progress, glyphs, width)]
+        return [*_failure(failed, blocked, len(found), glyphs, width), *_where(progress, glyphs, width)]
     head = _success(progress, len(found), now, glyphs)
-    lines = [Text(f" {glyphs.looks[Look.DONE]} ", style=COLOURS[Look.READY]).append(head), Text()]
-    lines += _where(progress, glyphs, width)
+    lines = [
+        Text(f" {glyphs.looks[Look.DONE]} ", style=COLOURS[Look.READY]).append(head),
+        *_where(progress, glyphs, width),
+    ]
     notes = substitutes([progress.service(name) for name in progress.names])
-    return lines + [Text(f"   {part}", style=FAINT) for note in notes for part in folded(note, _room(width))]
+    return lines + _aside(notes, width)
+
+
+def _aside(texts: Sequence[str], width: int) -> list[Text]:
+    """What is worth a thought, after an empty line."""
+    lines = [Text(f"   {part}", style=FAINT) for text in texts for part in folded(text, _room(width))]
+    return [Text(), *lines] if lines else []
 
 
 def _room(width: int) -> int:
@@ -38,7 +46,7 @@ def _room(width: int) -> int:
 
 def _success(progress: Progress, number: int, now: float, glyphs: Glyphs) -> Text:
     if not progress.touched():
-        said = "it was" if number == 1 else f"all {number} services were"
+        said = {1: "it was", 2: "both services were"}.get(number, f"all {number} services were")
         return Text("nothing to do: ", style=STRONG).append(f"{said} healthy already")
     line = Text(f"{count(number, 'service')} healthy in {duration(now - progress.began)}", style=STRONG)
     path = route(progress, glyphs)
@@ -79,7 +87,7 @@ def _where(progress: Progress, glyphs: Glyphs, width: int) -> list[Text]:
     if width and total(columns) > width - 3:
         columns = (narrowed(columns[0], max(10, width // 3), glyphs.ellipsis), *columns[1:])
     rows = [Text("   ").append(row) for row in aligned(columns)[1]]
-    return [*(clipped(row, width, glyphs.ellipsis) if width else row for row in rows), Text()]
+    return [Text(), *(clipped(row, width, glyphs.ellipsis) if width else row for row in rows)]
 
 
 def _name(progress: Progress, name: str, glyphs: Glyphs) -> Text:
@@ -103,4 +111,16 @@ def _took(progress: Progress, name: str) -> str:
 def related(changes: Mapping[str, Sequence[str]], width: int) -> list[Text]:
     """What changed in git since the last ``up``, by service, and what to think of because of it."""
     texts = [f"{name} changed since the last up: think of {listing(list(others))}" for name, others in changes.items()]
-    return [Text(f"   {part}", style=FAINT) for text in texts for part in folded(text, _room(width))]
+    return _aside(texts, width)
+
+
+def stopped(number: int, seconds: float, failed: Mapping[str, str], glyphs: Glyphs) -> list[Text]:
+    """The end of ``down``: how many were stopped, and which could not be, each with its reason."""
+    if failed:
+        mark = Text(f" {glyphs.looks[Look.FAILED]} ", style=COLOURS[Look.FAILED])
+        head = mark.append(f"{count(len(failed), 'service')} could not be stopped", style=STRONG)
+        return [head, *(Text(f"   {name}: {reason}") for name, reason in failed.items())]
+    mark = Text(f" {glyphs.looks[Look.DONE]} ", style=COLOURS[Look.READY])
+    if not number:
+        return [mark.append("nothing was running", style=STRONG)]
+    return [mark.append(f"{count(number, 'service')} stopped in {duration(seconds)}", style=STRONG)]

@@ -1,0 +1,7 @@
+"""``python -m devctl``."""
+
+from __future__ import annotations
+
+from devctl.cli.app import main
+
+main()

@@ -1,0 +1,176 @@
+"""The command: its verbs, loaded when called, and the error boundary around them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from devctl import __version__
+from devctl.cli.verbs import FAMILIES, VERBS
+from devctl.errors import DevctlError, Exit
+
+Command = Any
+"""typer keeps the classes of commands and contexts to itself."""
+
+
+class Verbs(TyperGroup):
+    """The verbs by name. Only the one that is called is imported."""
+
+    def list_commands(self, ctx: Command) -> list[str]:
+        """All verbs, in the overview's order."""
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: Command, cmd_name: str) -> Command:
+        """The verb's command, None for one that doesn't exist."""
+        del ctx
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        command = get_command(import_module(verb.module).app)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(self, ctx: Command, args: list[str]) -> Command:
+        """Raises DevctlError, with the verb that was probably meant, for an unknown one."""
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            raise unknown_verb(args[0])
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: Command, args: list[str]) -> list[str]:
+        """``--file`` may also stand behind the verb."""
+        return super().parse_args(ctx, file_first(args))
+
+    def format_commands(self, ctx: Command, formatter: Command) -> None:
+        """The overview, from the table of verbs: nothing is imported for it."""
+        del ctx
+        for title, verbs in FAMILIES.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, verb.about) for name, verb in verbs.items()])
+
+
+def file_first(arguments: list[str]) -> list[str]:
+    """The arguments with ``--file PATH`` in front of the verb, whose own option it is not."""
+    for index, word in enumerate(arguments):
+        if word == "--":
+            break
+        if word == "--file" or word.startswith("--file="):
+            length = 2 if word == "--file" else 1
+            return arguments[index : index + length] + arguments[:index] + arguments[index + length :]
+    return arguments
+
+
+def unknown_verb(word: str) -> DevctlError:
+    """There is no such verb; perhaps another was meant."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, VERBS, 1)
+    hint = f"did you mean devctl {near[0]}?" if near else "devctl --help lists the verbs"
+    return DevctlError(f"there is no verb {word!r}", hint=hint, code=Exit.USAGE)
+
+
+app = typer.Typer(cls=Verbs, name="devctl", rich_markup_mode=None, invoke_without_command=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"devctl {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def devctl(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Option("-f", "--file", help="The manifest; else services.yaml here or in a parent folder.")
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")] = False,
+) -> None:
+    """One command brings a whole workspace up, one takes it down."""
+    del version
+    context.obj = file
+    if context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
+
+
+def main() -> None:
+    """The console script."""
+    signal.signal(signal.SIGTERM, _terminated)
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+    sys.exit(code)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """So that what must be tidied up (a terminal's cursor) is."""
+    del frame
+    sys.exit(128 + number)
+
+
+def run(arguments: list[str]) -> int:
+    """Carry out a command line; the exit code. Whatever goes wrong is told on standard error, in words."""
+    try:
+        return _invoke(arguments)
+    except DevctlError as error:
+        return _tell(error)
+    except typer.Exit as ended:
+        return ended.exit_code
+    except typer.TyperException as error:
+        return _tell(_usage(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return Exit.DONE
+    except Exception as error:
+        if os.environ.get("DEVCTL_DEBUG") == "1":
+            raise
+        from devctl.cli.crash import told
+
+        return _tell(told(error, arguments))
+
+
+def _invoke(arguments: list[str]) -> int:
+    command = get_command(app)
+    if "_DEVCTL_COMPLETE" in os.environ:
+        command.main(arguments, prog_name="devctl")
+    with command.make_context("devctl", list(arguments)) as context:
+        return int(command.invoke(context) or 0)
+
+
+def _usage(error: typer.TyperException) -> DevctlError:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "devctl"
+    message = error.format_message().strip().rstrip(".")
+    what = message[:1].lower() + message[1:] if message[1:2].islower() else message
+    return DevctlError(what, hint=f"{path} --help", code=Exit.USAGE)
+
+
+def _tell(error: DevctlError) -> int:
+    from devctl.ui.errors import drawn
+    from devctl.ui.theme import Screen
+
+    screen = Screen(sys.stderr)
+    screen.write(drawn(error, screen.glyphs, screen.width))
+    return int(error.code)
+
+
+def _forget_stdout() -> None:
+    """Whoever read our output has gone, which is no error; Python must not try to write the rest at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""``devctl down``: dependents first; without names everything, and the supervisor too."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from devctl.api.protocol import Down, Snapshot
+from devctl.cli.names import TakesVolumes
+from devctl.cli.place import Place, here, known_manifest
+from devctl.cli.waiting import Waiter, lost, screen
+from devctl.core.graph import dependents
+from devctl.core.model import Manifest
+from devctl.errors import Exit
+from devctl.manifest.choose import known_services
+from devctl.ui.progress import Progress, all_stopped, not_stopped, standing
+from devctl.ui.summary import stopped
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(cls=TakesVolumes)
+def down(
+    context: typer.Context,
+    services: Annotated[
+        list[str] | None, typer.Argument(metavar="[SERVICE]...", help="All, when none is named.")
+    ] = None,
+    volumes: Annotated[
+        list[str] | None,
+        typer.Option("--volumes", metavar="NAME...", help="Then remove these volumes of the compose file."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove named volumes without asking.")] = False,
+) -> int:
+    """Stop services and what needs them, dependents first. Without names: everything."""
+    place = here(context)
+    code = _stop(place, services or [])
+    if volumes:
+        from devctl.cli.volumes import remove
+
+        remove(place, volumes, yes=yes)
+    return code
+
+
+def _stop(place: Place, services: Sequence[str]) -> int:
+    snapshot = place.snapshot()
+    known = known_services(known_manifest(place, snapshot), services) if services else []
+    if snapshot is None:
+        screen().write(stopped(0, 0.0, {}, screen().glyphs))
+        return Exit.DONE
+    manifest = known_manifest(place, snapshot)
+    names = (*dependents(manifest, known), *known) if known else tuple(snapshot.states)
+    return _wait(place, manifest, tuple(name for name in names if name in manifest.services), snapshot, known)
+
+
+def _wait(place: Place, manifest: Manifest, names: tuple[str, ...], before: Snapshot, services: Sequence[str]) -> int:
+    began = time.monotonic()
+    running = tuple(name for name in names if name in before.states and standing(before.states[name]))
+    out = screen()
+    waiter = Waiter(out, lambda _: (), lambda seen: bool(services) and all_stopped(seen), "stopped")
+    request = Down(names=tuple(services), exit=not services)
+    try:
+        progress = waiter.wait(Progress(manifest, running, began), place.client.stream(request))
+    except KeyboardInterrupt:
+        sys.stderr.write("no longer waiting; what is being stopped goes on stopping: devctl status\n")
+        return Exit.INTERRUPTED
+    if not services:
+        place.client.wait_gone()
+    failed = not_stopped(progress, waiter.notes)
+    if not failed and not all_stopped(progress):
+        raise lost()
+    out.write(stopped(len(running), time.monotonic() - began, failed, out.glyphs))
+    return Exit.FAILED if failed else Exit.DONE

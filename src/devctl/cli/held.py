@@ -1,0 +1,132 @@
+"""Ports that somebody else holds: shown by name, freed only when the user says so."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from devctl.cli.engine import Engine
+from devctl.cli.place import Place
+from devctl.cli.terminal import confirmed
+from devctl.core.model import Manifest, Runtime, Service
+from devctl.core.state import ServiceState
+from devctl.errors import DevctlError, Exit
+from devctl.ports.policy import Container, Evict, Free, Holder, Ours, Refuse, Verdict, decide, describe
+
+
+@dataclass(frozen=True)
+class Held:
+    """A port of ``service`` that somebody holds, and what may be done about it."""
+
+    port: int
+    service: str
+    holder: Holder
+    verdict: Verdict
+
+    def __str__(self) -> str:
+        return f"port {self.port}, which {self.service} needs, is held by {describe(self.holder)}"
+
+
+def clear_ports(
+    place: Place,
+    manifest: Manifest,
+    names: Iterable[str],
+    states: Mapping[str, ServiceState],
+    engine: Engine,
+    *,
+    yes: bool,
+) -> None:
+    """Free the ports of services that are about to be started, if the user agrees. Raises DevctlError (exit 3)."""
+    held = find_held(place, manifest, names, states, engine)
+    if not held:
+        return
+    if refused := [each for each in held if not isinstance(each.verdict, Evict)]:
+        raise _refusal(refused)
+    for each in held:
+        sys.stderr.write(f"{each}\n")
+    confirmed("free it?" if len(held) == 1 else "free them?", yes=yes, otherwise=_unasked(held))
+    for each in held:
+        sys.stderr.write(free(place, each.port, each.holder, engine) + "\n")
+
+
+def find_held(
+    place: Place,
+    manifest: Manifest,
+    names: Iterable[str],
+    states: Mapping[str, ServiceState],
+    engine: Engine,
+) -> list[Held]:
+    """The ports of services that don't run yet which somebody else holds."""
+    from devctl.ports.holders import is_free
+
+    wanted = {
+        port.number: name
+        for name in names
+        if _starts(manifest.services[name], states.get(name))
+        for port in manifest.services[name].ports
+        if not is_free(port.number)
+    }
+    if not wanted:
+        return []
+    from devctl.ports.holders import here, holders
+
+    found = holders(wanted, engine_lookup=engine.holder_of_port)
+    spot = here(place.workspace.id)
+    looked = [Held(port, wanted[port], who, decide(port, who, spot)) for port, who in found.items() if who]
+    return [each for each in looked if not _own(manifest, each)]
+
+
+def _starts(service: Service, state: ServiceState | None) -> bool:
+    return service.runtime in {Runtime.PROCESS, Runtime.CONTAINER} and not (state and state.active)
+
+
+def _own(manifest: Manifest, held: Held) -> bool:
+    """Whether the service itself is the holder: what is left of it is taken over or started anew."""
+    if isinstance(held.verdict, Free):
+        return True
+    if isinstance(held.verdict, Ours):
+        return held.verdict.service == held.service
+    service, holder = manifest.services[held.service], held.holder
+    return (
+        isinstance(holder, Container)
+        and manifest.compose is not None
+        and holder.project == manifest.compose.project
+        and service.runtime is Runtime.CONTAINER
+        and holder.service == service.compose
+    )
+
+
+def _refusal(refused: list[Held]) -> DevctlError:
+    first = refused[0]
+    why, hint = "", f"devctl down {first.service}"
+    match first.verdict:
+        case Refuse():
+            why, hint = first.verdict.reason, first.verdict.hint
+        case Ours():
+            why, hint = "it is a service of this workspace", f"devctl down {first.verdict.service}"
+    others = tuple(str(each) for each in refused[1:])
+    return DevctlError(str(first), why=why, hint=hint, code=Exit.PRECONDITION, details=others)
+
+
+def _unasked(held: list[Held]) -> DevctlError:
+    """Nobody is there to be asked. The holders were named already."""
+    ports = ", ".join(str(each.port) for each in held)
+    return DevctlError(
+        f"{'port' if len(held) == 1 else 'ports'} {ports} may not be freed without being asked",
+        hint=f"devctl up --yes, or devctl ports --free {held[0].port} --yes",
+        code=Exit.PRECONDITION,
+    )
+
+
+def free(place: Place, port: int, holder: Holder, engine: Engine) -> str:
+    """Make the holder let go; what was done, in a sentence. Raises DevctlError."""
+    from devctl.ports import holders
+
+    return holders.free(
+        holder,
+        port,
+        workspace=place.workspace.id,
+        engine_lookup=engine.holder_of_port,
+        stop_container=engine.stop,
+    )

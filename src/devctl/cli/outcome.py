@@ -1,0 +1,37 @@
+"""How a wait for services ended, as ``up`` and ``restart`` tell it."""
+
+from __future__ import annotations
+
+from devctl.cli.place import Place
+from devctl.cli.waiting import Words, lost
+from devctl.core.outcome import Verdict, settled
+from devctl.errors import Exit
+from devctl.ui.progress import Progress
+
+SHOWN = 12
+"""Log lines shown of a service that failed."""
+
+
+def is_settled(progress: Progress) -> bool:
+    """Whether nothing is left to wait for."""
+    return settled(progress.verdicts())
+
+
+def finished(progress: Progress) -> Exit:
+    """The exit code. Raises DevctlError when the supervisor went before all was settled."""
+    found = progress.verdicts()
+    if not settled(found):
+        raise lost()
+    return Exit.DONE if all(verdict is Verdict.READY for verdict in found.values()) else Exit.FAILED
+
+
+def words_of(place: Place) -> Words:
+    """Reads the last lines of a service's present run."""
+
+    def read(name: str) -> tuple[str, ...]:
+        from devctl.logs import Logs
+
+        logs = Logs(place.workspace.root)
+        return logs.words(name, logs.run_offset(name), SHOWN) if logs.path(name).exists() else ()
+
+    return read

@@ -1,0 +1,76 @@
+"""``devctl status``: the dashboard, once, live, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from devctl.api.protocol import Snapshot
+from devctl.cli.place import Place, here, known_manifest
+from devctl.cli.terminal import print_json
+from devctl.core.model import Manifest
+from devctl.core.outcome import Verdict, verdicts
+from devctl.errors import DevctlError, Exit
+from devctl.ui.view import NOBODY, status_record
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Live, until q.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs; with --watch one line a change.")] = False,
+) -> int:
+    """What runs and how it is. Exit code 0: all wanted services are healthy, 1: not, 3: nothing is running."""
+    place = here(context)
+    if watch:
+        return _watch_json(place) if as_json else _watch(place)
+    snapshot = place.snapshot(usage=True)
+    manifest = known_manifest(place, snapshot)
+    if as_json:
+        print_json(status_record(manifest, snapshot or NOBODY))
+    else:
+        _draw(manifest, snapshot)
+    return standing(manifest, snapshot)
+
+
+def standing(manifest: Manifest, snapshot: Snapshot | None) -> Exit:
+    """The exit code for what is so."""
+    if snapshot is None or not (snapshot.wanted or any(state.active for state in snapshot.states.values())):
+        return Exit.PRECONDITION
+    found = verdicts(manifest, snapshot.wanted, snapshot.states)
+    return Exit.DONE if all(each is Verdict.READY for each in found.values()) else Exit.FAILED
+
+
+def _draw(manifest: Manifest, snapshot: Snapshot | None) -> None:
+    from devctl.ui.tables import dashboard
+    from devctl.ui.theme import Screen
+
+    screen = Screen(sys.stdout)
+    screen.write(dashboard(manifest, snapshot or NOBODY, screen.glyphs, screen.width))
+
+
+def _watch(place: Place) -> int:
+    from devctl.cli.watching import watch
+    from devctl.ui.theme import Screen
+
+    screen = Screen(sys.stdout)
+    if not (screen.terminal and sys.stdin.isatty()):
+        raise DevctlError("--watch needs a terminal", hint="devctl status --watch --json", code=Exit.USAGE)
+    last = watch(place, screen)
+    return standing(known_manifest(place, last), last)
+
+
+def _watch_json(place: Place) -> int:
+    from devctl.api.protocol import Follow
+
+    manifest = place.manifest
+    for snapshot in place.client.stream(Follow()):
+        manifest = snapshot.manifest or manifest
+        sys.stdout.write(json.dumps(status_record(manifest, snapshot), ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+    return Exit.PRECONDITION

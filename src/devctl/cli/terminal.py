@@ -1,0 +1,31 @@
+"""What a command reads from and writes to: screens, questions, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from devctl.errors import DevctlError, Exit
+
+
+def print_json(value: Any) -> None:
+    """One JSON value, indented for people who look at it; never wrapped, never coloured."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirmed(question: str, *, yes: bool, otherwise: DevctlError) -> None:
+    """Go on when ``yes`` was given or the user says so. Raises ``otherwise`` where nobody can be asked."""
+    if yes:
+        return
+    if not can_ask():
+        raise otherwise
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise DevctlError("nothing was done", code=Exit.PRECONDITION)

@@ -1,0 +1,127 @@
+"""``devctl up``: choose, clear the way, ask the supervisor, wait, say how it went."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import msgspec
+import typer
+
+from devctl.api.protocol import Snapshot, Up
+from devctl.cli.engine import Engine, find_engine
+from devctl.cli.names import ALL, TakesNative
+from devctl.cli.outcome import finished, is_settled, words_of
+from devctl.cli.place import Place, here
+from devctl.cli.waiting import Waiter, screen
+from devctl.core.model import Manifest, Runtime, Service
+from devctl.errors import Exit
+from devctl.manifest.choose import choose, select
+from devctl.ui.progress import Progress
+from devctl.ui.summary import closing, related
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(cls=TakesNative)
+def up(
+    context: typer.Context,
+    services: Annotated[
+        list[str] | None, typer.Argument(metavar="[SERVICE]...", help="All, when none is named.")
+    ] = None,
+    native: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--native", metavar="[NAME]...", help="Run these, or all, without a container; the rest as usual."
+        ),
+    ] = None,
+    profile: Annotated[list[str] | None, typer.Option("--profile", help="Services of this profile too.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and why; do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Free held ports without asking.")] = False,
+) -> int:
+    """Start services and what they need, wait until all are healthy. They run on when this command returns."""
+    place = here(context)
+    began = time.monotonic()
+    names = select(place.manifest, services or (), profile or ())
+    engine = find_engine(place.manifest, names, place.environment)
+    before = place.snapshot()
+    manifest = _chosen(place.manifest, names, native or [], engine, before)
+    if dry_run:
+        from devctl.cli.rehearsal import rehearsal
+
+        screen().write(rehearsal(place, manifest, names, before, engine))
+        return Exit.DONE
+    _clear_the_way(place, manifest, names, before, engine, yes=yes)
+    place.client.ensure_running()
+    request = Up(manifest=manifest, names=names, environment=dict(place.environment), docker=engine.address)
+    progress = Progress(manifest, names, began)
+    return _wait(place, progress, place.client.stream(request))
+
+
+def _chosen(
+    manifest: Manifest, names: Sequence[str], native: Sequence[str], engine: Engine, before: Snapshot | None
+) -> Manifest:
+    """The manifest with a runtime for each service. What runs already and isn't meant keeps the one it has."""
+    chosen = choose(
+        manifest,
+        docker=not engine.problem,
+        docker_reason=engine.problem,
+        native="all" if ALL in native else native,
+        only=names,
+    )
+    known = before.manifest.services if before and before.manifest else {}
+    kept = {name: known[name] for name in (before.wanted if before else ()) if name in known and name not in names}
+    services = {name: _keeping(each, kept.get(name)) for name, each in chosen.services.items()}
+    return msgspec.structs.replace(chosen, services=services)
+
+
+def _keeping(service: Service, running: Service | None) -> Service:
+    native = running is not None and running.compose and running.runtime is Runtime.PROCESS
+    if running is None or not native or service.native is None:
+        return service
+    return msgspec.structs.replace(
+        service,
+        runtime=Runtime.PROCESS,
+        runtime_reason=running.runtime_reason,
+        process=service.native,
+        on_unhealthy=service.native_on_unhealthy,
+    )
+
+
+def _clear_the_way(
+    place: Place, manifest: Manifest, names: Sequence[str], before: Snapshot | None, engine: Engine, *, yes: bool
+) -> None:
+    from devctl.cli.held import clear_ports
+
+    clear_ports(place, manifest, names, before.states if before else {}, engine, yes=yes)
+
+
+def _wait(place: Place, progress: Progress, stream: Iterator[Snapshot]) -> int:
+    out = screen()
+    waiter = Waiter(out, words_of(place), is_settled)
+    try:
+        progress = waiter.wait(progress, stream)
+    except KeyboardInterrupt:
+        sys.stderr.write("no longer waiting; services go on: devctl status, devctl down\n")
+        return Exit.INTERRUPTED
+    code = finished(progress)
+    out.write(closing(progress, time.monotonic(), out.glyphs, out.width))
+    if code is Exit.DONE:
+        out.write(related(_changes(place, progress), out.width))
+    return code
+
+
+def _changes(place: Place, progress: Progress) -> dict[str, tuple[str, ...]]:
+    """Services whose sources changed since the last ``up``, with what their relations say to think of."""
+    from devctl.core.graph import impact
+    from devctl.git.changes import changed, record
+
+    services = progress.manifest.services.values()
+    folders = {service.name: service.path for service in services if service.path}
+    if not progress.manifest.relations or not folders:
+        return {}
+    found = {name: impact(progress.manifest, name) for name in changed(place.workspace, folders)}
+    record(place.workspace, folders)
+    return {name: others for name, others in found.items() if others}

@@ -1,0 +1,31 @@
+"""Every verb: where it is, and what the overview says of it. A verb's module is imported when it is called."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """``module`` holds a Typer app called ``app``; ``about`` is its line in the overview."""
+
+    module: str
+    about: str
+
+
+FAMILIES: dict[str, dict[str, Verb]] = {
+    "Every day": {
+        "up": Verb("devctl.cli.up", "start services and what they need, wait until all are healthy"),
+        "down": Verb("devctl.cli.down", "stop services and what needs them, or everything"),
+        "restart": Verb("devctl.cli.restart", "the same process or container anew"),
+        "status": Verb("devctl.cli.status", "the dashboard"),
+        "why": Verb("devctl.cli.why", "what a service needs, what needs it, and why it is not up"),
+        "logs": Verb("devctl.cli.logs", "the logs of one service, or of many merged by time"),
+    },
+    "The machine": {
+        "ports": Verb("devctl.cli.ports", "every port of the manifest: free, ours, or held by whom"),
+        "check": Verb("devctl.cli.check", "everything that can be known without starting anything"),
+        "schema": Verb("devctl.cli.schema", "the JSON Schema of services.yaml, for editors"),
+    },
+}
+
+VERBS: dict[str, Verb] = {name: verb for family in FAMILIES.values() for name, verb in family.items()}

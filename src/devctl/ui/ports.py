@@ -1,0 +1,45 @@
+"""The table of ports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.text import Text
+
+from devctl.ui.columns import Column, aligned, clipped, drop_empty
+from devctl.ui.theme import COLOURS, FAINT, Glyphs, Look
+
+LOOKS = {"free": Look.STOPPED, "ours": Look.READY, "held": Look.FAILED}
+
+
+class PortRow(NamedTuple):
+    """A port of the manifest; ``standing`` is free, ours or held, ``by`` says by whom in words."""
+
+    port: int
+    name: str
+    service: str
+    standing: str
+    by: str
+
+
+def port_table(rows: Sequence[PortRow], glyphs: Glyphs, width: int) -> list[Text]:
+    """The lines; ``width`` 0 is a pipe."""
+    if not rows:
+        return [Text("the manifest has no ports")]
+    columns = (
+        Column("PORT", tuple(Text(str(row.port)) for row in rows), right=True),
+        Column("NAME", tuple(Text(row.name) for row in rows)),
+        Column("SERVICE", tuple(Text(row.service) for row in rows)),
+        Column("", tuple(_standing(row, glyphs, width) for row in rows)),
+        Column("", tuple(Text(row.by, style=FAINT) for row in rows)),
+    )
+    head, body = aligned(drop_empty(columns), FAINT)
+    lines = [*([head] if head is not None else []), *body]
+    return [clipped(Text("  ").append(line), width, glyphs.ellipsis) if width else line for line in lines]
+
+
+def _standing(row: PortRow, glyphs: Glyphs, width: int) -> Text:
+    shape = LOOKS[row.standing]
+    mark = f"{glyphs.looks[shape]} " if width else ""
+    return Text(mark + row.standing, style=COLOURS[shape])
