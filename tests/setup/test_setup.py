@@ -164,3 +164,124 @@ def test_bad_input_is_said_plainly(workspace: Workspace, folder: Path) -> None:
     (workspace.folder / "setup.json").write_text("{broken")
     (folder / "lock.json").write_text("1")
     assert prepare(service(folder, install(folder)), workspace) == f"{INSTALL}: it never ran here"
+
+
+def test_a_changed_command_is_the_cause(workspace: Workspace, folder: Path) -> None:
+    prepare(service(folder, install(folder)), workspace)
+    other = f"{INSTALL} # now another"
+    assert prepare(service(folder, install(folder, other)), workspace) == f"{other}: the command changed"
+
+
+def test_a_command_that_writes_its_own_input_is_run_once_more_and_is_then_done(
+    workspace: Workspace, folder: Path
+) -> None:
+    """npm install writes package-lock.json when it differs from package.json."""
+    web = service(folder, install(folder, f"{INSTALL}; echo written > lock.json"))
+    prepare(web, workspace)
+    assert runs(folder) == 2
+    assert stale(web, workspace) == []
+
+
+def test_one_that_writes_something_else_each_time_is_not_run_for_ever(workspace: Workspace, folder: Path) -> None:
+    web = service(folder, install(folder, f"{INSTALL}; wc -l count > lock.json"))
+    prepare(web, workspace)
+    assert runs(folder) == 2
+    assert stale(web, workspace) == []
+
+
+def test_an_input_edited_while_it_runs_is_not_missed(workspace: Workspace, folder: Path) -> None:
+    """It runs once more, with the edit; an edit during that too leaves it stale."""
+    for name in ("a.json", "b.json"):
+        (folder / name).write_text("1")
+    step = SetupStep(command=f"{INSTALL}; cat a.json >> used; echo done", path=str(folder), inputs=("*.json",))
+    web, edits = service(folder, step), ["a.json", "b.json"]
+
+    def edit(line: str) -> None:
+        if edits:
+            (folder / edits.pop(0)).write_text("2")
+
+    asyncio.run(run(web, workspace, dict(os.environ), edit))
+    assert (folder / "used").read_text() == "12"
+    assert [each.because for each in stale(web, workspace)] == ["it never ran here"]
+    prepare(web, workspace)
+    assert stale(web, workspace) == []
+
+
+def test_an_edit_of_the_same_size_in_the_same_instant_is_seen(workspace: Workspace, folder: Path) -> None:
+    lock = folder / "lock.json"
+    instant = lock.stat().st_mtime_ns
+    web = service(folder, install(folder))
+    prepare(web, workspace)
+    lock.write_text("2")
+    os.utime(lock, ns=(instant, instant))
+    assert [each.because for each in stale(web, workspace)] == ["lock.json changed"]
+
+
+def test_nothing_changed_reads_no_file(workspace: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.utime(folder / "lock.json", (1, 1))
+    web = service(folder, install(folder))
+    prepare(web, workspace)
+    os.utime(folder / "lock.json", (2, 2))
+    assert prepare(web, workspace) == ""
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("it was read"))
+    assert prepare(web, workspace) == ""
+    assert stale(web, workspace) == []
+
+
+def test_a_change_for_two_services_is_installed_once(workspace: Workspace, folder: Path) -> None:
+    one, two = (service(folder, install(folder), name=name) for name in ("one", "two"))
+    assert prepare(one, workspace)
+    assert prepare(two, workspace) == ""
+    (folder / "lock.json").write_text("2")
+    assert prepare(one, workspace) == f"{INSTALL}: lock.json changed"
+    assert prepare(two, workspace) == ""
+    assert runs(folder) == 2
+
+
+def test_interrupted_for_one_service_is_done_for_none(workspace: Workspace, folder: Path) -> None:
+    one, two = (
+        service(folder, install(folder, "test ! -e broken && mkdir -p modules"), name=n) for n in ("one", "two")
+    )
+    prepare(one, workspace)
+    prepare(two, workspace)
+    (folder / "modules").rmdir()
+    (folder / "broken").touch()
+    with pytest.raises(DevctlError):
+        prepare(one, workspace)
+    (folder / "modules").mkdir()
+    assert stale(one, workspace)
+    assert stale(two, workspace)
+
+
+def test_globs_folders_hidden_files_and_other_folders_are_inputs(workspace: Workspace, folder: Path) -> None:
+    (folder / "src/deep").mkdir(parents=True)
+    (folder / "src/deep/.hidden").write_text("1")
+    (folder / "[slug].tsx").write_text("1")
+    (folder.parent / "shared.json").write_text("1")
+    inputs = ("src", "[slug].tsx", "../shared.json", "none/*.x")
+    web = service(folder, SetupStep(command=INSTALL, path=str(folder), inputs=inputs))
+    prepare(web, workspace)
+    for name in ("src/deep/.hidden", "[slug].tsx", "../shared.json", "src/new"):
+        (folder / name).write_text("22")
+        assert [each.because for each in stale(web, workspace)] == [f"{name} changed"]
+        prepare(web, workspace)
+    (folder / "src/new").unlink()
+    assert [each.because for each in stale(web, workspace)] == ["src/new changed"]
+
+
+def test_lines_are_handed_on_and_the_log_says_what_ran_and_why(workspace: Workspace, folder: Path) -> None:
+    lines: list[str] = []
+    web = service(folder, install(folder, "echo one; echo two >&2"))
+    asyncio.run(run(web, workspace, {}, lines.append))
+    assert lines == ["one", "two"]
+    log = (workspace.logs / "web.setup.log").read_text()
+    assert log == "$ echo one; echo two >&2  # it never ran here\none\ntwo\n"
+
+
+def test_the_hint_can_be_pasted_and_a_missing_command_is_named(workspace: Workspace, tmp_path: Path) -> None:
+    odd = tmp_path / "a b"
+    odd.mkdir()
+    for command, hint in ((("sh", "-c", "exit 3"), f"cd '{odd}' && sh -c 'exit 3'"), (("no-such-tool",), "install")):
+        with pytest.raises(DevctlError) as caught:
+            prepare(service(odd, SetupStep(command=command, path=str(odd))), workspace)
+        assert hint in caught.value.hint

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,6 +15,9 @@ from devctl.core.model import SetupStep, Value
 from devctl.errors import DevctlError
 from devctl.setup.policy import Facts, Fingerprint, command_words
 from devctl.workspace import write_atomic
+
+FRESH = 2_000_000_000
+"""Nanoseconds for which a modification time proves nothing: a second edit may carry the same one."""
 
 
 class Seen(Value):
@@ -25,61 +30,69 @@ class Seen(Value):
 
 
 class _File(Value):
+    """``steps`` maps service, number of the step and folder to the last success; ``seen`` the files hashed for it."""
+
     steps: dict[str, Fingerprint] = {}
     seen: dict[str, Seen] = {}
 
 
 class Records:
-    """The records of one workspace. A broken file counts as none: the steps run again."""
+    """The records of one workspace. A broken file counts as none: the steps run again.
+
+    A step is known by its service, its number there and its folder, so that its command may change.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: dict[str, Seen] = {}
+        self.learned = False
+        """Whether a file was hashed that need not be the next time, once that is recorded."""
 
-    def facts(self, service: str, step: SetupStep) -> Facts:
-        """How the step is, beside how it last ran."""
+    def facts(self, service: str, number: int, step: SetupStep) -> Facts:
+        """How the step is, beside how it last ran. Raises DevctlError."""
         file = self._load()
         self._seen = dict(file.seen)
         present = self.fingerprint(step)
-        missing = tuple(name for name in step.outputs if not _matches(step.path, name))
-        return Facts(recorded=file.steps.get(_key(service, step)), present=present, missing_outputs=missing)
+        own = _key(service, number, step)
+        return Facts(
+            recorded=file.steps.get(own),
+            present=present,
+            missing_outputs=tuple(name for name in step.outputs if not _there(step.path, name)),
+            elsewhere=tuple(each for key, each in file.steps.items() if key != own and _is_of(key, each, step)),
+        )
 
     def fingerprint(self, step: SetupStep) -> Fingerprint:
         """The step's command and the contents of its inputs. Raises DevctlError for an input that is not there."""
         names: dict[str, None] = {}
         for pattern in step.inputs:
-            found = _matches(step.path, pattern)
-            if not found and not _is_glob(pattern):
-                raise DevctlError(
-                    what=f"{pattern} is not there, and {command_words(step)} needs it",
-                    where=step.path,
-                    hint="create it, or correct `inputs` in services.yaml",
-                )
+            found = _files(step.path, pattern)
+            if not found and not glob.has_magic(pattern) and not Path(step.path, pattern).is_dir():
+                raise _unusable(step, pattern, "is not there")
             names.update(dict.fromkeys(found))
-        digests = {name: self._digest(Path(step.path) / name) for name in names}
-        return Fingerprint(command=msgspec.json.encode(step.command).decode(), inputs=digests)
+        digests = {name: self._digest(step, name) for name in names}
+        return Fingerprint(command=_command(step), inputs=digests)
 
-    def record(self, service: str, step: SetupStep, fingerprint: Fingerprint) -> None:
+    def record(self, service: str, number: int, step: SetupStep, fingerprint: Fingerprint) -> None:
         """The step succeeded with this. A full disk only means that it runs again."""
         file = self._load()
-        fresh = _File(steps={**file.steps, _key(service, step): fingerprint}, seen={**file.seen, **self._seen})
+        steps = {**file.steps, _key(service, number, step): fingerprint}
+        seen = {path: each for path, each in {**file.seen, **self._seen}.items() if Path(path).exists()}
         try:
-            write_atomic(self._path, msgspec.json.encode(fresh))
-        except OSError:
+            write_atomic(self._path, msgspec.json.encode(_File(steps=steps, seen=seen)))
+        except (OSError, UnicodeEncodeError):
             return
 
-    def twin(self, service: str, step: SetupStep) -> Fingerprint | None:
-        """What the same command in the same folder was last run with for another service."""
-        ending = _key("", step)
-        found = (value for key, value in self._load().steps.items() if key.endswith(ending) and key != service + ending)
-        return next(found, None)
-
-    def forget(self, service: str, step: SetupStep) -> None:
-        """The step is about to run: should it be interrupted, it did not succeed."""
+    def forget(self, step: SetupStep) -> None:
+        """The step is about to run: should it be interrupted, it is done for no service. Raises DevctlError."""
         file = self._load()
-        if _key(service, step) in file.steps:
-            left = {key: value for key, value in file.steps.items() if key != _key(service, step)}
+        left = {key: each for key, each in file.steps.items() if not _is_of(key, each, step)}
+        if len(left) == len(file.steps):
+            return
+        try:
             write_atomic(self._path, msgspec.json.encode(_File(steps=left, seen=file.seen)))
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise DevctlError("the record of the setup cannot be written", str(self._path), why, "df -h") from error
 
     def _load(self) -> _File:
         try:
@@ -87,32 +100,62 @@ class Records:
         except (OSError, msgspec.DecodeError):
             return _File()
 
-    def _digest(self, path: Path) -> str:
-        facts = path.stat()
-        seen = self._seen.get(str(path))
-        if seen and (seen.mtime_ns, seen.size, seen.inode) == (facts.st_mtime_ns, facts.st_size, facts.st_ino):
-            return seen.digest
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        self._seen[str(path)] = Seen(mtime_ns=facts.st_mtime_ns, size=facts.st_size, inode=facts.st_ino, digest=digest)
+    def _digest(self, step: SetupStep, name: str) -> str:
+        path = Path(step.path, name)
+        try:
+            facts = path.stat()
+            seen = self._seen.get(str(path))
+            if seen and (seen.mtime_ns, seen.size, seen.inode) == (facts.st_mtime_ns, facts.st_size, facts.st_ino):
+                return seen.digest
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise _unusable(step, name, f"cannot be read ({error.strerror})") from error
+        if time.time_ns() - facts.st_mtime_ns > FRESH:
+            known = Seen(mtime_ns=facts.st_mtime_ns, size=facts.st_size, inode=facts.st_ino, digest=digest)
+            self._seen[str(path)] = known
+            self.learned = True
         return digest
 
 
-def _key(service: str, step: SetupStep) -> str:
-    return f"{service}\t{step.path}\t{step.name or msgspec.json.encode(step.command).decode()}"
+def _command(step: SetupStep) -> str:
+    return msgspec.json.encode(step.command).decode()
 
 
-def _is_glob(pattern: str) -> bool:
-    return any(character in pattern for character in "*?[")
+def _key(service: str, number: int, step: SetupStep) -> str:
+    return f"{service}\t{number}\t{step.path}"
 
 
-def _matches(folder: str, pattern: str) -> list[str]:
-    """Files (or, for an output, folders) that match, relative to ``folder``."""
-    base = Path(folder)
-    if not _is_glob(pattern):
-        return [pattern] if (base / pattern).exists() else []
-    return sorted(_relative(base, (path for path in base.glob(pattern) if path.is_file())))
+def _is_of(key: str, recorded: Fingerprint, step: SetupStep) -> bool:
+    """Whether the record is this step's: the same folder and command, whoever's."""
+    return key.split("\t", 2)[-1] == step.path and recorded.command == _command(step)
 
 
-def _relative(base: Path, paths: Iterable[Path]) -> Iterable[str]:
-    return (os.fspath(path.relative_to(base)) for path in paths)
+def _unusable(step: SetupStep, name: str, why: str) -> DevctlError:
+    return DevctlError(
+        what=f"{name} {why}, and {command_words(step)} needs it",
+        where=step.path,
+        hint="create it, or correct `inputs` in services.yaml",
+    )
+
+
+def _there(folder: str, pattern: str) -> bool:
+    """Whether an output is there: a file or folder, or at least one match of a glob."""
+    return Path(folder, pattern).exists() or next(_matches(folder, pattern), None) is not None
+
+
+def _files(folder: str, pattern: str) -> list[str]:
+    """The files that match, relative to ``folder``; of a folder all in it."""
+    path = Path(folder, pattern)
+    if path.is_file():
+        return [pattern]
+    if path.is_dir():
+        pattern = os.path.join(glob.escape(pattern), "**")  # noqa: PTH118 - it stays relative
+    return sorted(name for name in _matches(folder, pattern) if Path(folder, name).is_file())
+
+
+def _matches(folder: str, pattern: str) -> Iterator[str]:
+    """Unlike Path.glob it takes ``../shared/*`` and absolute patterns, too."""
+    if not glob.has_magic(pattern):
+        return iter(())
+    return glob.iglob(pattern, root_dir=folder, recursive=True, include_hidden=True)  # noqa: PTH207 - see above
