@@ -129,7 +129,7 @@ def stack(rounds: int) -> list[Figure]:
     services = {
         name: {"compose": name, "ports": [port], "health": f"tcp://127.0.0.1:{port}"} for name, port in names.items()
     }
-    text = json.dumps({"name": "bench-stack", "compose": {"file": "stack.yml"}, "services": services})
+    text = f"name: bench-stack\ncompose: {{file: stack.yml}}\nservices: {json.dumps(services)}\n"
     ours: list[float] = []
     theirs: dict[str, list[float]] = {"1s": [], "5s": []}
     with workspace(text) as folder:

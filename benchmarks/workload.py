@@ -66,7 +66,7 @@ def manifest(work: Work, first_port: int, stopping: float = 0.0) -> str:
         }
         for number, parent in enumerate(work.parents)
     }
-    return json.dumps({"name": "bench", "services": services})
+    return f"name: bench\nservices: {json.dumps(services)}\n"
 
 
 def free_range(count: int) -> int:

@@ -154,4 +154,6 @@ def _running_words(state: ServiceState) -> str:
         return f"is unhealthy: {state.reason}" if state.reason else "is unhealthy"
     if state.health is Health.STARTING:
         return f"is not healthy yet: {state.reason}" if state.reason else "is not healthy yet"
-    return f"must be restarted: {state.stale}" if state.stale else ""
+    if state.stale:
+        return f"must be restarted: {state.stale}"
+    return "runs, but does not count as up yet" if state.health is Health.NONE and state.ready_at is None else ""

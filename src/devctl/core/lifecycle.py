@@ -165,8 +165,7 @@ def _started(service: Service, before: ServiceState, event: Started, now: float)
     after = _with(before, identity=event.identity)
     if before.state is _P:
         return after
-    unchecked = service.health is None and not service.oneshot
-    return _with(after, state=_R, ready_at=now if unchecked else None)
+    return _with(after, state=_R)
 
 
 def _start_failed(service: Service, before: ServiceState, event: StartFailed, now: float) -> ServiceState:
@@ -181,7 +180,8 @@ def _start_failed(service: Service, before: ServiceState, event: StartFailed, no
 def _probe_passed(service: Service, before: ServiceState, event: ProbePassed, now: float) -> ServiceState:
     if before.state is not _R:
         return before
-    after = _with(before, health=Health.HEALTHY, misses=0, ready_at=now if before.ready_at is None else before.ready_at)
+    health, moment = (Health.HEALTHY, now) if service.health else (Health.NONE, before.since)
+    after = _with(before, health=health, misses=0, ready_at=moment if before.ready_at is None else before.ready_at)
     return after if before.setup is Setup.FAILED else _with(after, reason="", hint="")
 
 
@@ -237,9 +237,8 @@ def _failed(service: Service, state: ServiceState, reason: str, now: float) -> S
     policy = service.restart
     stable = state.ready_at is not None and now - state.ready_at >= STABLE_AFTER
     failures = 1 if stable else state.failures + 1
-    setup = Setup.NEEDED if state.setup is Setup.FAILED else state.setup
     after = _with(
-        state, failures=failures, reason=reason, setup=setup,
+        state, failures=failures, reason=reason, setup=_anew(state.setup),
         health=Health.NONE, identity=None, stop_for=None, stale="",
     )  # fmt: skip
     if policy.policy is RestartWhen.NO:
@@ -249,6 +248,11 @@ def _failed(service: Service, state: ServiceState, reason: str, now: float) -> S
         return _with(after, state=_F, reason=f"{reason}{times}")
     delay = min(policy.max_delay, policy.initial_delay * 2.0 ** min(failures - 1, 30))
     return _with(after, state=_B, retry_at=now + delay)
+
+
+def _anew(setup: Setup) -> Setup:
+    """A setup that failed beside a run is tried again before the next one."""
+    return Setup.NEEDED if setup is Setup.FAILED else setup
 
 
 def _stopping(service: Service, before: ServiceState, event: Stopping, now: float) -> ServiceState:
@@ -262,11 +266,9 @@ def _stopped(service: Service, before: ServiceState, event: Stopped, now: float)
     code = before.exit_code if event.code is None else event.code
     if before.stop_for is StopFor.UNHEALTHY:
         return _failed(service, _with(before, exit_code=code), before.reason or "unhealthy", now)
-    if before.setup is not Setup.FAILED:
-        return _with(_reset(before), exit_code=code)
-    if before.stop_for is StopFor.DOWN:
-        return _with(_reset(before), exit_code=code, setup=Setup.NEEDED)
-    return _with(before, state=_F, exit_code=code, health=Health.NONE, identity=None, stop_for=None)
+    if before.setup is Setup.FAILED and before.stop_for is StopFor.RESTART:
+        return _with(before, state=_F, exit_code=code, health=Health.NONE, identity=None, stop_for=None)
+    return _with(_reset(before), exit_code=code, setup=_anew(before.setup))
 
 
 def _stop_failed(service: Service, before: ServiceState, event: StopFailed, now: float) -> ServiceState:
@@ -277,8 +279,7 @@ def _adopted(service: Service, before: ServiceState, event: Adopted, now: float)
     after = _with(before, identity=event.identity, adopted=True)
     if before.state is not _G:
         return after
-    unchecked = service.health is None and not service.oneshot
-    return _with(after, state=_R, ready_at=now if unchecked else None)
+    return _with(after, state=_R)
 
 
 _HANDLERS: Mapping[type[Event], Callable[[Service, ServiceState, Any, float], ServiceState]] = {

@@ -35,7 +35,7 @@ def verdict(service: Service, state: ServiceState | None) -> Verdict:
     ready = completed or (
         state.state is State.RUNNING
         and not service.oneshot
-        and (service.health is None or state.health is Health.HEALTHY)
+        and (state.health is Health.HEALTHY if service.health else state.ready_at is not None)
     )
     return Verdict.READY if ready else Verdict.PENDING
 

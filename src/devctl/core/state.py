@@ -170,7 +170,7 @@ class StartFailed(Event, tag="start_failed"):
 
 
 class ProbePassed(Event, tag="probe_passed"):
-    """Its health check passed."""
+    """Its health check passed; or, of a service that has none, it has stayed alive for a moment."""
 
 
 class ProbeFailed(Event, tag="probe_failed"):

@@ -20,6 +20,9 @@ PER_WAITER = 0.00015
 """The gap is at least this many seconds for each service that is waited for, so that a thousand of them starting at
 once leave the machine to do the starting."""
 
+ALIVE_FOR = 1.0
+"""Seconds a service with no health check must live to count as up (supervisord's startsecs)."""
+
 Check = Callable[[Service, ServiceState], Awaitable[str]]
 """One probe: "" when healthy, else why not."""
 
@@ -40,13 +43,15 @@ class Observer:
     def changed(self, service: Service, after: ServiceState) -> None:
         """Begin to watch a run that now runs; end to watch one that no longer does, or by a check that is no more."""
         present, what = self._watches.get(service.name), (after.run, service.health)
-        wanted = after.state is State.RUNNING and service.health is not None
+        alive = service.health is None and not service.oneshot and after.ready_at is None
+        wanted = after.state is State.RUNNING and (service.health is not None or alive)
         if present and (not wanted or present[0] != what):
             present[1].cancel()
             del self._watches[service.name]
             present = None
-        if wanted and not present and service.health:
-            task = asyncio.ensure_future(self._watch(service, service.health, after))
+        if wanted and not present:
+            watch = self._watch(service, service.health, after) if service.health else self._stays(service, after)
+            task = asyncio.ensure_future(watch)
             self._watches[service.name] = (what, task)
 
     async def close(self) -> None:
@@ -56,6 +61,11 @@ class Observer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _stays(self, service: Service, state: ServiceState) -> None:
+        """With no check, a service that ends at once must not count as up. What needs it does not wait for this."""
+        await asyncio.sleep(ALIVE_FOR)
+        self._emit(ProbePassed(service=service.name, run=state.run))
 
     async def _watch(self, service: Service, health: HealthCheck, state: ServiceState) -> None:
         if state.health is not Health.HEALTHY:
