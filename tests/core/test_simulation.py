@@ -12,7 +12,7 @@ import os
 import random
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -20,7 +20,7 @@ import pytest
 
 from devctl.api import client
 from devctl.api.protocol import Down, Request, Restart, Snapshot, Up
-from devctl.core import graph, lifecycle, reconcile
+from devctl.core import graph, lifecycle, plan, reconcile
 from devctl.core.lifecycle import step
 from devctl.core.model import (
     Condition,
@@ -37,7 +37,7 @@ from devctl.core.model import (
     TcpProbe,
 )
 from devctl.core.outcome import Verdict, verdicts
-from devctl.core.plan import Hold, Plan
+from devctl.core.plan import Hold
 from devctl.core.reconcile import World
 from devctl.core.state import (
     Adopted,
@@ -62,7 +62,7 @@ from devctl.supervisor import loop as loop_module
 from devctl.supervisor.journal import Began, Journal, Record, recover
 from devctl.supervisor.loop import Loop
 
-SEEDS = 900
+SEEDS = 450
 BOOT = "boot"
 replace = msgspec.structs.replace
 
@@ -105,9 +105,7 @@ class MortalJournal(Journal):
 
 
 def some_service(rng: random.Random, name: str, earlier: list[Service]) -> Service:
-    runtime = rng.choices(
-        [Runtime.PROCESS, Runtime.CONTAINER, Runtime.EXTERNAL, Runtime.LIBRARY], [10, 6, 1.5, 1.5]
-    )[0]
+    runtime = rng.choices([Runtime.PROCESS, Runtime.CONTAINER, Runtime.EXTERNAL, Runtime.LIBRARY], [10, 6, 1.5, 1.5])[0]
     ours = runtime in {Runtime.PROCESS, Runtime.CONTAINER}
     oneshot = ours and rng.random() < 0.2
     health = HealthCheck(probe=TcpProbe(host="h", port=rng.randrange(9)), start_period=rng.choice([1.0, 60.0]))
@@ -252,7 +250,7 @@ class Sim:
 
     def die(self) -> None:
         self.journal.close()
-        self.agenda = [entry for entry in self.agenda if entry[2] in {None}]
+        self.agenda = [entry for entry in self.agenda if entry[2] is None]
         heapq.heapify(self.agenda)
         self.board()
 
@@ -404,18 +402,26 @@ class Sim:
     def changed(self, service: Service, after: ServiceState) -> None:
         """Probes, as the observer does it."""
         name = service.name
-        key = (after.run, service.health) if after.state is State.RUNNING and service.health else None
+        unproven = service.health is None and not service.oneshot and after.ready_at is None
+        watched = after.state is State.RUNNING and (service.health is not None or unproven)
+        key = (after.run, service.health) if watched else None
         if self.watches.get(name) == key:
             return
         self.watches[name] = key
         if key is None:
             return
-        passed, failed = ProbePassed(service=name, run=after.run), ProbeFailed(service=name, run=after.run, reason="5xx")
+        passed, failed = (
+            ProbePassed(service=name, run=after.run),
+            ProbeFailed(service=name, run=after.run, reason="5xx"),
+        )
         wait = self.delay()
+        if service.health is None:
+            self.probe(1.0, key, passed)
+            return
         if after.health is not Health.HEALTHY:
             if not self.lucky():
                 self.probe(wait, key, failed)
-                self.probe(wait + service.health.start_period + 0.01, key, failed)  # type: ignore[union-attr]
+                self.probe(wait + service.health.start_period + 0.01, key, failed)
                 if self.rng.random() < 0.7:
                     return
             self.probe(wait + self.delay(), key, passed)
@@ -454,9 +460,9 @@ class Sim:
         world = World(
             services=loop.services, wanted=loop.wanted, states=loop.states, edges=graph.needed_by(loop.services)
         )
-        plan = reconcile.reconcile(world, self.now)
-        must(not plan.actions, "left undone:", plan)
-        must(by_name(plan.holds) == loop.holds, "holds differ from a full look:", plan.holds, loop.holds)
+        whole_look = reconcile.reconcile(world, self.now)
+        must(not whole_look.actions, "left undone:", whole_look)
+        must(by_name(whole_look.holds) == loop.holds, "holds differ from a full look:", whole_look, loop.holds)
         for name in loop.wanted:
             state = loop.states.get(name, ServiceState(name=name)).state
             waits = state in {State.STOPPED, State.BACKOFF, State.STOPPING}
@@ -587,7 +593,7 @@ def by_name(holds: Iterable[Hold]) -> dict[str, Hold]:
 
 
 @pytest.fixture
-def simulate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+def simulate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """``simulate(seed)``: one life; raises Violation."""
 
     def illegal(*told: object) -> None:
@@ -603,10 +609,160 @@ def simulate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         except (Violation, AssertionError, lifecycle.IllegalEvent) as error:
             raise Violation(f"seed {seed}: {error}") from error
 
-    yield life
+    return life
 
 
 @pytest.mark.parametrize("part", range(6))
 def test_whatever_happens_what_must_hold_holds(simulate: Callable[[int], None], part: int) -> None:
     for seed in range(part * SEEDS // 6, (part + 1) * SEEDS // 6):
         simulate(seed)
+
+
+# -- the invariants can fail
+
+Patch = pytest.MonkeyPatch
+KEPT_STEP, KEPT_SUCCEED, KEPT_RECOVER = step, journal_module.succeed, recover
+KEPT_BRING_UP, KEPT_START, KEPT_WRITE = reconcile._bring_up, reconcile._start_or_hold, Journal.write
+
+
+def always(answer: object) -> Callable[..., object]:
+    return lambda *_arguments, **_named: answer
+
+
+def dependencies_count_for_nothing(patch: Patch) -> None:
+    patch.setattr(reconcile, "satisfied", always(True))
+
+
+def a_restart_of_what_is_needed_counts_for_nothing(patch: Patch) -> None:
+    patch.setattr(reconcile, "_keep", always(()))
+
+
+def stops_in_any_order(patch: Patch) -> None:
+    patch.setattr(reconcile, "_going", always(False))
+
+
+def late_news_is_taken_for_new(patch: Patch) -> None:
+    def believe(service: Service, before: ServiceState, event: AnyEvent, now: float) -> ServiceState:
+        dated = isinstance(event, Exited | Stopped | StartFailed | ProbeFailed | ProbePassed)
+        return KEPT_STEP(service, before, replace(event, run=before.run) if dated else event, now)
+
+    patch.setattr(loop_module, "step", believe)
+    patch.setattr(journal_module, "step", believe)
+
+
+def only_what_changed_is_looked_at(patch: Patch) -> None:
+    patch.setattr(Loop, "_neighbours", lambda loop: dict(loop._dirty))
+
+
+def what_waits_says_nothing(patch: Patch) -> None:
+    def silent(*arguments: object) -> Iterable[object]:
+        return [item for item in KEPT_BRING_UP(*arguments) if not isinstance(item, Hold)]  # type: ignore[arg-type]
+
+    patch.setattr(reconcile, "_bring_up", silent)
+
+
+def a_backoff_never_wakes(patch: Patch) -> None:
+    def asleep(*arguments: object) -> object:
+        item = KEPT_START(*arguments)  # type: ignore[arg-type]
+        return replace(item, until=None) if isinstance(item, Hold) else item
+
+    patch.setattr(reconcile, "_start_or_hold", asleep)
+
+
+def what_is_starting_is_not_stopped(patch: Patch) -> None:
+    patch.setattr(reconcile, "_endable", lambda state: state.state is State.RUNNING)
+
+
+def what_ended_starts_again_at_once(patch: Patch) -> None:
+    patch.setattr(reconcile, "RESTARTABLE", {State.STOPPED, State.BACKOFF, State.EXITED})
+
+
+def a_failed_setup_is_left_behind(patch: Patch) -> None:
+    def stopped(service: Service, before: ServiceState, event: Stopped, now: float) -> ServiceState:
+        if before.state is not State.STOPPING:
+            return before
+        return replace(lifecycle._reset(before), exit_code=event.code)
+
+    patch.setitem(lifecycle._HANDLERS, Stopped, stopped)  # type: ignore[arg-type]
+
+
+def a_service_gone_from_the_manifest_is_forgotten(patch: Patch) -> None:
+    def forget(
+        services: dict[str, Service], states: dict[str, ServiceState], manifest: Manifest
+    ) -> tuple[dict[str, Service], dict[str, ServiceState]]:
+        return dict(manifest.services), {n: s for n, s in states.items() if n in manifest.services}
+
+    patch.setattr(loop_module, "succeed", forget)
+    patch.setattr(journal_module, "succeed", forget)
+
+
+def the_journal_forgets_the_retired(patch: Patch) -> None:
+    patch.setitem(globals(), "recover", lambda path, boot: replace(KEPT_RECOVER(path, boot), retired={}))
+
+
+def the_journal_forgets_what_was_stopped(patch: Patch) -> None:
+    def write(journal: Journal, records: Iterable[Record]) -> None:
+        kept = [r for r in records if not isinstance(getattr(r, "event", None), Stopped)]
+        KEPT_WRITE(journal, kept)
+
+    patch.setattr(Journal, "write", write)
+
+
+def after_a_full_disk_the_journal_goes_on_as_if_nothing_was_lost(patch: Patch) -> None:
+    def write(loop: Loop) -> None:
+        loop._journal.write(loop._records)
+        loop._records = []
+
+    patch.setattr(Loop, "_journal_now", write)
+
+
+def a_new_supervisor_knows_nothing(patch: Patch) -> None:
+    patch.setitem(globals(), "recover", lambda path, boot: replace(KEPT_RECOVER(path, boot), states={}))
+
+
+def a_follower_never_hears_of_a_release(patch: Patch) -> None:
+    kept = client.merge
+    patch.setattr(client, "merge", lambda whole, news: kept(whole, replace(news, released=())))
+
+
+def what_could_not_be_stopped_starts_again(patch: Patch) -> None:
+    patch.setattr(ServiceState, "lingers", property(always(False)))
+
+
+def setups_are_never_run(patch: Patch) -> None:
+    def unprepared(*arguments: object) -> Iterable[object]:
+        return [item for item in KEPT_BRING_UP(*arguments) if not isinstance(item, plan.Prepare)]  # type: ignore[arg-type]
+
+    patch.setattr(reconcile, "_bring_up", unprepared)
+
+
+MUTANTS = [
+    dependencies_count_for_nothing,
+    a_restart_of_what_is_needed_counts_for_nothing,
+    stops_in_any_order,
+    late_news_is_taken_for_new,
+    only_what_changed_is_looked_at,
+    what_waits_says_nothing,
+    a_backoff_never_wakes,
+    what_is_starting_is_not_stopped,
+    what_ended_starts_again_at_once,
+    a_failed_setup_is_left_behind,
+    a_service_gone_from_the_manifest_is_forgotten,
+    the_journal_forgets_the_retired,
+    the_journal_forgets_what_was_stopped,
+    after_a_full_disk_the_journal_goes_on_as_if_nothing_was_lost,
+    a_new_supervisor_knows_nothing,
+    a_follower_never_hears_of_a_release,
+    what_could_not_be_stopped_starts_again,
+    setups_are_never_run,
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_the_simulation_catches(
+    simulate: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, mutant: Callable[[Patch], None]
+) -> None:
+    mutant(monkeypatch)
+    lives = map(simulate, range(SEEDS))
+    with pytest.raises(Violation):
+        list(lives)
