@@ -1,0 +1,240 @@
+"""When a running service is probed, what is told of it, and when the watch ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+
+from devctl.core.lifecycle import step
+from devctl.core.model import HealthCheck, LogProbe, Runtime, Service, TcpProbe
+from devctl.core.state import AnyEvent, Health, ProbeFailed, ProbePassed, ServiceState, State
+from devctl.supervisor import observe
+from devctl.supervisor.observe import LONGEST, PER_WAITER, SHARE, SHORTEST, Observer, gap
+
+Poll = Callable[..., Awaitable[object]]
+CHECK = HealthCheck(probe=TcpProbe(host="h", port=1), period=0.01, start_period=60.0)
+API = Service(name="api", runtime=Runtime.PROCESS, health=CHECK)
+replace = msgspec.structs.replace
+
+
+class Probes:
+    """Answers checks with ``answer`` ("" is healthy, an exception is raised) and keeps what was asked and told."""
+
+    def __init__(self) -> None:
+        self.answer: str | Exception = ""
+        self.asked: list[tuple[HealthCheck | None, int]] = []
+        self.told: list[AnyEvent] = []
+        self.observer = Observer(self.check, self.told.append)
+
+    async def check(self, service: Service, state: ServiceState) -> str:
+        self.asked.append((service.health, state.run))
+        await asyncio.sleep(0)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def runs(self, run: int = 1, service: Service = API, **more: object) -> ServiceState:
+        """Tell the observer of a run that runs."""
+        now = asyncio.get_running_loop().time()
+        state = ServiceState(name="api", state=State.RUNNING, health=Health.STARTING, run=run, started_at=now)
+        state = replace(state, **more)
+        self.observer.changed(service, state)
+        return state
+
+    def reasons(self) -> list[str]:
+        return [event.reason for event in self.told if isinstance(event, ProbeFailed)]
+
+    def passes(self) -> list[int]:
+        return [event.run for event in self.told if isinstance(event, ProbePassed)]
+
+
+def living(test: Callable[[Probes], Awaitable[None]]) -> None:
+    async def life() -> None:
+        probes = Probes()
+        try:
+            await test(probes)
+        finally:
+            await probes.observer.close()
+
+    asyncio.run(life())
+
+
+def test_the_gap_is_a_small_share_of_the_wait_within_bounds() -> None:
+    assert gap(0.0, 1) == SHORTEST
+    assert gap(1.0, 1) == SHARE
+    assert gap(3600.0, 1) == LONGEST
+    assert gap(0.0, 1000) == 1000 * PER_WAITER
+
+
+def test_the_number_of_tries_grows_with_the_logarithm_of_the_wait() -> None:
+    def tries(until: float) -> int:
+        waited, count = 0.0, 0
+        while waited < until:
+            waited, count = waited + gap(waited, 1), count + 1
+        return count
+
+    assert tries(8.0) - tries(4.0) == pytest.approx(tries(4.0) - tries(2.0), abs=2)
+
+
+def test_a_service_that_becomes_healthy_is_told_once_and_each_new_reason_before(apoll: Poll) -> None:
+    async def test(probes: Probes) -> None:
+        probes.answer = "refused"
+        probes.runs()
+        await apoll(lambda: len(probes.asked) >= 5)
+        probes.answer = "HTTP 503"
+        await apoll(lambda: len(probes.reasons()) >= 2)
+        probes.answer = ""
+        await apoll(probes.passes)
+        asked = len(probes.asked)
+        await apoll(lambda: len(probes.asked) > asked + 3)
+        assert probes.reasons() == ["refused", "HTTP 503"]
+        assert probes.passes() == [1]
+
+    living(test)
+
+
+def test_the_end_of_the_start_period_is_told_though_the_reason_is_the_same(apoll: Poll) -> None:
+    service = replace(API, health=replace(CHECK, start_period=0.05))
+
+    async def test(probes: Probes) -> None:
+        probes.answer = "refused"
+        state = probes.runs(service=service)
+        await apoll(lambda: len(probes.reasons()) == 2)
+        now = asyncio.get_running_loop().time()
+        for event in probes.told:
+            state = step(service, state, event, now)
+        assert state.health is Health.UNHEALTHY
+        asked = len(probes.asked)
+        await apoll(lambda: len(probes.asked) > asked + 2)
+        assert len(probes.reasons()) == 2
+
+    living(test)
+
+
+def test_misses_of_a_healthy_service_are_each_told_and_the_first_pass_after_them(apoll: Poll) -> None:
+    async def test(probes: Probes) -> None:
+        probes.runs(health=Health.HEALTHY)
+        await apoll(lambda: len(probes.asked) >= 3)
+        assert probes.told == []
+        probes.answer = "HTTP 503"
+        await apoll(lambda: len(probes.reasons()) >= 3)
+        probes.answer = ""
+        await apoll(probes.passes)
+        asked = len(probes.asked)
+        await apoll(lambda: len(probes.asked) > asked + 2)
+        assert len(probes.passes()) == 1
+
+    living(test)
+
+
+def test_a_miss_that_an_earlier_supervisor_saw_is_forgotten_by_the_first_pass(apoll: Poll) -> None:
+    async def test(probes: Probes) -> None:
+        probes.runs(health=Health.HEALTHY, misses=1)
+        await apoll(probes.passes)
+
+    living(test)
+
+
+def test_a_check_that_breaks_counts_as_failed_and_is_made_again(apoll: Poll) -> None:
+    async def test(probes: Probes) -> None:
+        probes.answer = ValueError("what a port")
+        probes.runs()
+        await apoll(lambda: len(probes.asked) >= 3)
+        assert probes.reasons() == ["devctl could not probe it: ValueError: what a port"]
+        probes.answer = ""
+        await apoll(probes.passes)
+        probes.answer = ValueError("again")
+        await apoll(lambda: len(probes.reasons()) >= 2)
+
+    living(test)
+
+
+def test_the_watch_ends_with_the_run_and_the_next_run_has_its_own(apoll: Poll) -> None:
+    async def test(probes: Probes) -> None:
+        probes.answer = "refused"
+        state = probes.runs(1)
+        await apoll(lambda: probes.asked)
+        probes.observer.changed(API, replace(state, state=State.STOPPING))
+        await asyncio.sleep(0)
+        asked = len(probes.asked)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(probes.asked) == asked
+        probes.runs(2)
+        await apoll(lambda: (CHECK, 2) in probes.asked)
+        probes.runs(3)
+        probes.answer = ""
+        await apoll(probes.passes)
+        assert probes.passes() == [3]
+
+    living(test)
+
+
+def test_other_news_of_the_same_run_do_not_begin_the_watch_anew(apoll: Poll) -> None:
+    async def test(probes: Probes) -> None:
+        probes.answer = "refused"
+        state = probes.runs()
+        await apoll(lambda: probes.asked)
+        for misses in range(5):
+            probes.observer.changed(API, replace(state, misses=misses))
+        await apoll(lambda: len(probes.asked) >= 3)
+        assert probes.reasons() == ["refused"]
+
+    living(test)
+
+
+def test_a_check_that_was_corrected_is_used_at_once(apoll: Poll) -> None:
+    right = replace(CHECK, probe=TcpProbe(host="h", port=2))
+
+    async def test(probes: Probes) -> None:
+        probes.answer = "refused"
+        state = probes.runs()
+        await apoll(lambda: probes.asked)
+        probes.observer.changed(replace(API, health=right), state)
+        await apoll(lambda: (right, 1) in probes.asked)
+        first = probes.asked.index((right, 1))
+        assert all(health == right for health, _ in probes.asked[first:])
+
+    living(test)
+
+
+def test_a_log_is_not_searched_again_once_the_line_has_come(apoll: Poll) -> None:
+    check = replace(CHECK, probe=LogProbe(pattern="ready"))
+
+    async def test(probes: Probes) -> None:
+        probes.runs(service=replace(API, health=check))
+        await apoll(probes.passes)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(probes.asked) == 1
+
+    living(test)
+
+
+def test_a_service_with_no_check_is_up_when_it_has_stayed_alive(apoll: Poll, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "ALIVE_FOR", 0.01)
+    bare = replace(API, health=None)
+
+    async def test(probes: Probes) -> None:
+        state = probes.runs(service=bare)
+        await apoll(probes.passes)
+        probes.observer.changed(bare, replace(state, ready_at=1.0))
+        probes.runs(2, service=replace(bare, oneshot=True))
+        assert probes.asked == []
+        assert probes.observer._watches == {}
+
+    living(test)
+
+
+def test_closing_ends_every_watch() -> None:
+    async def life() -> None:
+        probes = Probes()
+        probes.answer = "refused"
+        probes.runs()
+        await probes.observer.close()
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(life())
