@@ -89,6 +89,23 @@ def test_workers_that_share_the_socket_go_with_their_master(start: Any, alive: C
     assert not [pid for pid in start.marked() if alive(pid)]
 
 
+def test_who_listens_at_another_address_of_the_port_is_named_and_not_touched(
+    start: Any, alive: Callable[[int], bool]
+) -> None:
+    """Two checkouts, one at 127.0.0.1 and one at ::1: only one of them was shown."""
+    one = start.serve("127.0.0.1")
+    other = start.serve("::1", port=one.port)
+    seen = holder_of(one.port)
+    assert isinstance(seen, Process)
+    assert seen.pid == one.pid
+    error = refused(seen, one.port)
+    assert not alive(one.pid)
+    assert alive(other.pid)
+    assert f"pid {other.pid}" in error.why
+    free(holder_of(one.port), one.port)
+    assert not alive(other.pid)
+
+
 def test_in_our_own_group_only_the_holder_is_signalled(start: Any, alive: Callable[[int], bool]) -> None:
     """This test itself would be hit by a signal to the group."""
     server, sibling = start.serve(session=False), start.serve(session=False)

@@ -183,8 +183,10 @@ LSOF_ANSWER = """\
 p431
 u501
 f21
+d0x5e1f0a3c9d8b7a01
 n*:5000
 f22
+d0x5e1f0a3c9d8b7a02
 n*:5000
 p812
 u501
@@ -196,13 +198,24 @@ f3
 n[::1]:5173
 f4
 n[fe80:1::1]:8000
+p901
+u501
+f5
+d0x5e1f0a3c9d8b7a03
+n127.0.0.1:8100
+p902
+u501
+f5
+d0x5e1f0a3c9d8b7a03
+n127.0.0.1:8100
 """
 
 
 def test_what_lsof_answers_on_macos_is_understood() -> None:
-    assert listeners.read_lsof(LSOF_ANSWER, frozenset({5000, 5173})) == {
+    assert listeners.read_lsof(LSOF_ANSWER, frozenset({5000, 5173, 8100})) == {
         5000: listeners.Held((431,), 501),
-        5173: listeners.Held((812, 813), 502),
+        5173: listeners.Held((812, 813), 501),
+        8100: listeners.Held((901, 902), 501, shared=((901, 902),)),
     }
     assert listeners.read_lsof("", frozenset({5000})) == {}
 

@@ -55,7 +55,7 @@ def _victims(process: Process, held: Held | None) -> list[Entry]:
     main = table.get(process.pid)
     if held is None or main is None or main.start != process.start or main.pid not in held.pids:
         return []
-    sharers = [entry for pid in held.pids if (entry := table.get(pid)) and _same_user(pid, process.user)]
+    sharers = [entry for pid in held.sharing(main.pid) if (entry := table.get(pid)) and _same_user(pid, process.user)]
     runners = [entry for each in sharers for entry in _runners(each, table) if _same_user(entry.pid, process.user)]
     found = {entry.pid: entry for entry in (*sharers, *runners)}
     for pid in processes.spared():

@@ -147,10 +147,10 @@ def free(
 ) -> str:
     """Make ``holder`` let go of ``port``, and say in one sentence what was done.
 
-    ``holder`` is who was shown to the user; it is looked at again right before anything is done, and nobody else is
-    touched. A process gets SIGTERM, with the runner that started it (npm) and its group if one of them leads it, and
-    SIGKILL after ``grace`` seconds. Blocks. Raises DevctlError (exit 3) when the holder is another by now or may not
-    be ended.
+    ``holder`` is who was shown to the user; it is looked at again right before anything is done, and only it and those
+    who share its socket are touched. A process gets SIGTERM, with the runner that started it (npm) and its group if
+    one of them leads it, and SIGKILL after ``grace`` seconds. Blocks. Raises DevctlError (exit 3) when the holder is
+    another by now or may not be ended.
     """
     present = holders([port], engine_lookup=engine_lookup)[port]
     if present is not None and _who(present) != _who(holder):
@@ -192,6 +192,9 @@ def _freed(port: int, holder: Holder, engine_lookup: EngineLookup | None) -> str
         done = "stopped" if isinstance(holder, Container) else "ended"
         return f"port {port} is free: {describe(holder)} was {done}"
     left = holders([port], engine_lookup=engine_lookup)[port]
+    if left is None:
+        why = f"{describe(holder)} is gone, but its connections are still being closed"
+        raise _refused(port, "is not free yet", why, "try again in a minute")
     why = f"{describe(holder)} is gone, and now {describe(left)} holds it"
     raise _refused(port, "is held again", why, f"devctl ports --free {port}")
 

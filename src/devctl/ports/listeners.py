@@ -24,14 +24,28 @@ class Socket(NamedTuple):
 
 
 class Held(NamedTuple):
-    """Who has a port open: ``pids`` are all that share its listening sockets, () when they may not be seen.
+    """Who has a port open: ``pids`` are all of them, () when they may not be seen.
 
-    ``user`` owns the socket (None unknown). ``outgoing``: nobody listens, but a connection uses the port.
+    ``user`` owns the socket (None unknown). ``outgoing``: nobody listens, but a connection uses the port. ``shared``
+    are the sockets that several of them have open together: a master's and its workers'. Who has another socket at the
+    same port (one at 127.0.0.1, one at ::1) has nothing to do with them.
     """
 
     pids: tuple[int, ...]
     user: int | None
     outgoing: bool = False
+    shared: tuple[tuple[int, ...], ...] = ()
+
+    def sharing(self, pid: int) -> frozenset[int]:
+        """``pid`` and those that share a socket with it."""
+        return frozenset({pid}.union(*(pids for pids in self.shared if pid in pids)))
+
+
+def _held(sockets: Iterable[Iterable[int]], user: int | None, outgoing: bool = False) -> Held:
+    """From the processes that have each socket of a port open."""
+    groups = [tuple(sorted(pids)) for pids in sockets]
+    shared = tuple(pids for pids in groups if len(pids) > 1)
+    return Held(tuple(sorted({pid for pids in groups for pid in pids})), user, outgoing, shared)
 
 
 def held(ports: Iterable[int]) -> dict[int, Held]:
@@ -49,10 +63,10 @@ def held_on_linux(ports: frozenset[int], proc: str = "/proc") -> dict[int, Held]
     telling = [entry for entry in sockets if entry.listening or entry.port not in listening]
     owners = _owners({entry.inode for entry in telling}, proc)
     found: dict[int, Held] = {}
-    for entry in telling:
-        before = found.get(entry.port)
-        pids = {*(before.pids if before else ()), *owners.get(entry.inode, ())}
-        found[entry.port] = Held(tuple(sorted(pids)), entry.user, outgoing=not entry.listening)
+    for port in {entry.port for entry in telling}:
+        own = [entry for entry in telling if entry.port == port]
+        pids = [owners.get(entry.inode, set()) for entry in own]
+        found[port] = _held(pids, own[0].user, outgoing=not own[0].listening)
     return found
 
 
@@ -96,30 +110,36 @@ def held_on_macos(ports: frozenset[int]) -> dict[int, Held]:
     """lsof sees the user's own processes; psutil's system-wide question is refused there."""
     numbers = ",".join(str(port) for port in sorted(ports))
     try:
-        answer = output(["lsof", "-nP", f"-iTCP:{numbers}", "-sTCP:LISTEN", "-F", "pun"], timeout=10, check=False)
+        answer = output(["lsof", "-nP", f"-iTCP:{numbers}", "-sTCP:LISTEN", "-F", "pudn"], timeout=10, check=False)
     except CommandError:
         return _held_by_psutil(ports)
     return read_lsof(answer.out, ports)
 
 
 def read_lsof(text: str, ports: frozenset[int]) -> dict[int, Held]:
-    """The answer of ``lsof -F pun``: lines of a letter and a value; p begins a process, n is an address."""
-    found: dict[int, Held] = {}
-    pid, user = 0, None
+    """The answer of ``lsof -F pudn``: lines of a letter and a value. p begins a process and f one of its descriptors, d
+    tells the socket from others, n is its address."""
+    sockets: dict[int, dict[str, set[int]]] = {}
+    users: dict[int, int] = {}
+    pid, user, device = 0, 0, ""
     for line in text.splitlines():
-        if line.startswith("p"):
-            pid, user = int(line[1:]), None
-        elif line.startswith("u"):
-            user = int(line[1:])
-        elif line.startswith("n") and (match := re.search(r":(\d+)$", line)) and int(match[1]) in ports:
-            port = int(match[1])
-            pids = {pid, *(found[port].pids if port in found else ())}
-            found[port] = Held(tuple(sorted(pids)), user)
-    return found
+        kind, value = line[:1], line[1:]
+        if kind == "p":
+            pid = int(value)
+        elif kind == "u":
+            user = int(value)
+        elif kind == "f":
+            device = f"{pid}/{value}"
+        elif kind == "d":
+            device = value
+        elif kind == "n" and (match := re.search(r":(\d+)$", value)) and int(match[1]) in ports:
+            sockets.setdefault(int(match[1]), {}).setdefault(device, set()).add(pid)
+            users.setdefault(int(match[1]), user)
+    return {port: _held(found.values(), users[port]) for port, found in sockets.items()}
 
 
 def _held_by_psutil(ports: frozenset[int]) -> dict[int, Held]:
-    """Process by process: slow (31 ms for 83 processes), but works where lsof is missing."""
+    """Process by process: slow (31 ms for 83 processes), but works where lsof is missing. Who shares is not told."""
     import psutil
 
     found: dict[int, Held] = {}
