@@ -83,6 +83,22 @@ def test_the_end_of_an_adopted_one_is_noticed(bench: Any) -> None:
     bench.run(test)
 
 
+def test_the_session_of_an_adopted_one_is_its_own(bench: Any, apoll: Any, alive: Any) -> None:
+    """A child with nothing of our environment, never seen before its parent ended, is known by the session."""
+    who = left_by_a_killed_supervisor(bench, "env -i sleep 1000 & echo child $!; sleep 1000; :")
+
+    async def test() -> None:
+        await bench.said("child ")
+        child = int(bench.log().split()[1])
+        await apoll(lambda: host.here().command(child) == "sleep 1000")
+        await bench.runtime.adopt(bench.service("true"), 3, who, bench.events.append)
+        os.kill(who.pid, signal.SIGKILL)
+        await bench.event(Exited)
+        assert not alive(child)
+
+    bench.run(test)
+
+
 def test_one_whose_identity_was_never_written_down_is_found_by_its_mark(bench: Any) -> None:
     who = left_by_a_killed_supervisor(bench, "sleep 1000 & sleep 1000")
 

@@ -393,7 +393,7 @@ def test_no_descriptors_left_is_a_failed_start_and_no_stray(bench: Any, monkeypa
     async def test() -> None:
         with monkeypatch.context() as out_of_descriptors:
             out_of_descriptors.setattr(host, "identity", full)
-            await bench.runtime.start(bench.service("sleep 1000"), 1, os.environ, bench.events.append)
+            await bench.runtime.start(bench.service(("sleep", "1000")), 1, os.environ, bench.events.append)
         (failed,) = bench.events
         assert isinstance(failed, StartFailed)
         assert not failed.final

@@ -293,14 +293,17 @@ def test_a_dead_leaders_session_is_not_trusted_unwatched(bystander: Any) -> None
 def test_never_itself_nor_its_ancestors(bench: Any) -> None:
     """A supervisor that was itself started by a service of the same workspace sweeps and survives."""
     program = f"""
-import asyncio, os, sys
+import asyncio, os, subprocess, sys
 from pathlib import Path
 from devctl.logs import Logs
 from devctl.runtimes.process import ProcessRuntime
 
 async def main():
     runtime = ProcessRuntime(Path({str(bench.root)!r}), {bench.workspace!r}, Logs(Path({str(bench.root)!r})))
-    print('swept', await runtime.sweep(), flush=True)
+    child = subprocess.Popen(['sleep', '1000'], env={{}})
+    print('swept', await runtime.sweep(), child.poll(), flush=True)
+    child.kill()
+    child.wait()
     await runtime.close()
 
 asyncio.run(main())
@@ -311,7 +314,9 @@ asyncio.run(main())
     outer = ["sh", "-c", 'sleep 1000 & "$@"; echo outer lives; kill %1 2>/dev/null; wait', "sh"]
     done = subprocess.run([*outer, sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=False)
     text = done.stdout.decode()
+    assert text.count("Swept(") == 1
     assert "sleep 1000" in text
+    assert "None" in text, "a child of its own is none of the service's"
     assert text.endswith("outer lives\n")
 
 
