@@ -34,6 +34,7 @@ GIVEN = {"HOME": "/home/u", "KEPT": "from outside"}
         ('A="\\${HOME}"', {"A": "${HOME}"}),
         ("A=${HOME}/x", {"A": "/home/u/x"}),
         ("A=1\nB=${A}2\nC=${D:-3}", {"A": "1", "B": "12", "C": "3"}),
+        ("HOME=/other\nA=${HOME}", {"HOME": "/other", "A": "/home/u"}),
         ("KEPT\nNOT_THERE", {"KEPT": "from outside"}),
         ("URL=postgres://u:p@h/d?a=b", {"URL": "postgres://u:p@h/d?a=b"}),
         ("A=$$x", {"A": "$x"}),

@@ -269,6 +269,17 @@ def test_oneshots(keys: str, oneshot: bool, loaded: Callable[..., Manifest]) -> 
     assert one(loaded, keys).services["a"].oneshot is oneshot
 
 
+def test_what_somebody_waits_for_to_complete_is_a_oneshot(loaded: Callable[..., Manifest]) -> None:
+    manifest = loaded(
+        """
+services:
+  a: {command: x, ports: [1]}
+  b: {command: x, depends_on: {a: {condition: service_completed_successfully}}}
+"""
+    )
+    assert [each.oneshot for each in manifest.services.values()] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("written", "signal"), [("SIGINT", "SIGINT"), ("int", "SIGINT"), ("SigTerm", "SIGTERM"), ("15", "SIGTERM")]
 )
@@ -367,6 +378,15 @@ def test_find(write: Callable[..., Path], tmp_path: Path) -> None:
     assert find(deep, outer) == outer
     inner.unlink()
     assert find(deep) == outer
+
+
+def test_a_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(DevctlError, match="the current folder is gone"):
+        find(Path())
 
 
 def test_find_nothing(tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os.path import normpath
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devctl.core.model import Manifest
 from devctl.errors import DevctlError, Exit
-from devctl.manifest import source
 from devctl.manifest.diagnostics import failure
+
+if TYPE_CHECKING:
+    from devctl.manifest import source
 
 FILE_NAMES = ("services.yaml", "services.yml")
 
@@ -37,6 +40,8 @@ def find(start: Path, file: Path | None = None) -> Path:
 def load(path: Path, environment: Mapping[str, str]) -> Manifest:
     """The manifest at ``path``, with absolute paths and ``${…}`` filled in from ``environment`` and, below it, from
     ``.env`` beside the file. ManifestError or another DevctlError (exit 2) for whatever is wrong with it."""
+    from devctl.manifest import source
+
     shown = _shown(path)
     document = source.parse(source.read(path, shown), shown)
     return _meaning(document, _full(path), beside(_full(path), environment))
@@ -71,11 +76,18 @@ def beside(manifest: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _full(path: Path) -> Path:
-    return Path(normpath(Path.cwd() / path))
+    return Path(normpath(path if path.is_absolute() else _here() / path))
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise DevctlError("the current folder is gone", hint="cd to one that is there", code=Exit.USAGE) from error
 
 
 def _shown(path: Path) -> str:
     """The path as the user would type it here."""
-    here = Path.cwd()
+    here = _here()
     full = _full(path)
     return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)
