@@ -29,6 +29,7 @@ class Waiter:
     def __init__(self, screen: Screen, words: Words, done: Callable[[Progress], bool], verb: str = "ready") -> None:
         self.screen, self._words, self._done, self._verb = screen, words, done, verb
         self.notes: list[Note] = []
+        self._evidence: dict[str, tuple[str, ...]] = {}
 
     def wait(self, progress: Progress, stream: Iterator[Snapshot]) -> Progress:
         """The progress when it is done, or when the stream ended. Raises DevctlError, KeyboardInterrupt."""
@@ -69,9 +70,12 @@ class Waiter:
         return progress, notes
 
     def _with_words(self, note: Note) -> Note:
-        if note.tone is not Tone.BAD or note.evidence:
+        """With its last log lines, unless they are those that its failure before showed already."""
+        if note.tone is not Tone.BAD:
             return note
-        return replace(note, evidence=self._words(note.service))
+        words = note.evidence or self._words(note.service)
+        shown, self._evidence[note.service] = self._evidence.get(note.service), words
+        return replace(note, evidence=() if words == shown else words)
 
 
 def ticking(stream: Iterator[Snapshot], seconds: float) -> Iterator[Snapshot | None]:

@@ -142,7 +142,7 @@ def told(note: Note, glyphs: Glyphs, width: int) -> list[Text]:
     lines += quoted(note.evidence, glyphs, width, 3)
     if note.hint:
         lines.append(Text(f"   {glyphs.arrow} {note.hint}", style=COLOURS[Look.BUSY]))
-    return lines
+    return [*lines, Text()]
 
 
 def plain(note: Note, named: int) -> list[Text]:
