@@ -1,20 +1,19 @@
 """Makes the tables and the first rows. It waits for nothing and may be run again at any time.
 
-What exists stays as it is: an administrator who changed the password keeps it, a policy that was switched off stays off.
+What exists stays as it is: an administrator who changed the password keeps it, a policy switched off stays off.
 """
 
 from __future__ import annotations
 
 import sys
 
-from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
-
 from app.database import engine
 from app.models import Base, Policy, User
 from app.security import hash_password, new_api_key
 from app.settings import ADMIN_PASSWORD
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 POLICIES = [
     Policy(

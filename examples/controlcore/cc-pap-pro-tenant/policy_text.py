@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-LINE = re.compile(r"^(?P<effect>allow|deny)\s+(?P<methods>\*|[A-Z]+(?:,[A-Z]+)*)\s+(?P<path>/\S*)(?P<key>\s+with key)?$")
+LINE = re.compile(
+    r"^(?P<effect>allow|deny)\s+(?P<methods>\*|[A-Z]+(?:,[A-Z]+)*)\s+(?P<path>/\S*)(?P<key>\s+with key)?$"
+)
 
 
 @dataclass(frozen=True)

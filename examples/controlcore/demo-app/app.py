@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -50,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_PUT = do_POST  # noqa: N815
 
-    def log_message(self, format: str, *values: object) -> None:
+    def log_message(self, format: str, *values: object) -> None:  # noqa: A002, ARG002 - the base class's names
         print(f"{self.command} {self.path} {values[1] if len(values) > 1 else ''}", flush=True)
 
 
@@ -60,10 +61,8 @@ def main() -> None:
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True
     print(f"demo-app on http://{host}:{port}", flush=True)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

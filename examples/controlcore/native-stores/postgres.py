@@ -63,7 +63,7 @@ class Account:
         if child == 0:
             try:
                 self.become()
-                os.stat(path)
+                path.stat()
                 os._exit(0)
             except OSError:
                 os._exit(1)
@@ -73,9 +73,8 @@ class Account:
         """Gives a folder and all in it to the account, where it isn't so already."""
         if self.other is None or folder.stat().st_uid == self.other.pw_uid:
             return
-        for parent, folders, files in os.walk(folder):
-            for path in [parent, *(os.path.join(parent, name) for name in [*folders, *files])]:
-                os.chown(path, self.other.pw_uid, self.other.pw_gid, follow_symlinks=False)
+        for path in [*folder.rglob("*"), folder]:  # the folder last: its owner says that all in it is done
+            os.chown(path, self.other.pw_uid, self.other.pw_gid, follow_symlinks=False)
 
 
 def reachable_places(account: Account) -> tuple[Path, Path]:
@@ -145,10 +144,11 @@ def initialise(root: Path, data: Path, account: Account) -> None:
 def run(command: list[object], account: Account, **options: object) -> None:
     done = subprocess.run(
         [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/",
-        **account.popen(), **options,
+        check=False, **account.popen(), **options,
     )  # fmt: skip
     if done.returncode or "FATAL" in done.stdout:
-        give_up("postgres", f"{command[0]} ended with {done.returncode}:\n{done.stdout}", "the data directory was not made; the next start tries again")
+        give_up("postgres", f"{command[0]} ended with {done.returncode}:\n{done.stdout}",
+                "the data directory was not made; the next start tries again")  # fmt: skip
 
 
 def check_version(root: Path, data: Path) -> None:
@@ -186,7 +186,7 @@ def main() -> None:
         empty = not data.is_dir() or not any(data.iterdir())
     except PermissionError:
         give_up("postgres", f"{data} belongs to another user, so this one may not read it",
-                "an earlier start ran as root: give the folder to yourself with chown -R, or start as root again")  # fmt: skip
+                "an earlier start ran as root: chown -R the folder to yourself, or start as root again")  # fmt: skip
     if empty:
         if data.is_dir():
             data.rmdir()
@@ -209,4 +209,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:  # stopped before it became the server; a half made data directory is made anew next time
+        sys.exit(130)

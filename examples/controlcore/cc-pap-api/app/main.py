@@ -166,9 +166,7 @@ def change_policy(
 
 
 @app.post("/users", status_code=status.HTTP_201_CREATED)
-def create_user(
-    new: NewUser, database: Database, x_service_token: Annotated[str, Header()] = ""
-) -> CreatedUser:
+def create_user(new: NewUser, database: Database, x_service_token: Annotated[str, Header()] = "") -> CreatedUser:
     """A new user, for the signup service alone."""
     if not hmac.compare_digest(x_service_token.encode(), SERVICE_TOKEN.encode()):
         raise HTTPException(status.HTTP_403_FORBIDDEN, "Only the signup service may do this")
