@@ -15,7 +15,7 @@ import pytest
 
 from devctl.core.state import Exited, ProcessIdentity, StartFailed, StopFailed, Stopped
 from devctl.runtimes import host, signals, tree
-from devctl.runtimes.host import Linux
+from devctl.runtimes.host import Linux, Process
 
 ANNOUNCE = "import os, signal, sys, time; os.write(1, b'here %d\\n' % os.getpid())\n"
 SLEEP = ANNOUNCE + "time.sleep(1000)"
@@ -288,6 +288,14 @@ def test_a_dead_leaders_session_is_not_trusted_unwatched(bystander: Any) -> None
     assert gone.members(tree.Scanner().scan()) == []
     gone = tree.Tree("x/y/", (bystander.pid, 1), watched=True)
     assert gone.members(tree.Scanner().scan()) == []
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_dead_leaders_session_is_its_own_while_it_was_watched(watched: bool) -> None:
+    member = Process(4_000_001, 1, 4_000_000, 4_000_000, 5, "S", 0.0, 0)
+    scan = tree.Scan({member.pid: member}, {member.pid: ""})
+    found = tree.Tree("x/y/", (4_000_000, 4), watched=watched).members(scan)
+    assert found == ([member] if watched else [])
 
 
 def test_never_itself_nor_its_ancestors(bench: Any) -> None:
