@@ -457,7 +457,7 @@ def test_a_service_with_no_check_counts_as_up_once_it_has_stayed_alive() -> None
     alive: History = [*running(), 1.0, ProbePassed(service=N, run=1)]
     assert after(running(), PLAIN).ready_at is None
     state = after(alive, PLAIN)
-    assert (state.health, state.ready_at) == (Health.NONE, 101.0)
+    assert (state.health, state.ready_at) == (Health.NONE, 100.0)
 
 
 def test_since_says_when_the_state_was_entered() -> None:
