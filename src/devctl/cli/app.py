@@ -105,6 +105,8 @@ def devctl(
 def main() -> None:
     """The console script."""
     signal.signal(signal.SIGTERM, _terminated)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # what a terminal can't show must not end a command
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

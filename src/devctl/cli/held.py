@@ -13,6 +13,8 @@ from devctl.core.model import Manifest, Runtime, Service
 from devctl.core.state import ServiceState
 from devctl.errors import DevctlError, Exit
 from devctl.ports.policy import Container, Evict, Free, Holder, Ours, Refuse, Verdict, decide, describe
+from devctl.ui.ports import said
+from devctl.ui.theme import Screen
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,23 @@ def clear_ports(
     engine: Engine,
     *,
     yes: bool,
-) -> None:
-    """Free the ports of services that are about to be started, if the user agrees. Raises DevctlError (exit 3)."""
+) -> bool:
+    """Free the ports of services that are about to be started, if the user agrees; whether there were any.
+
+    Raises DevctlError (exit 3).
+    """
     held = find_held(place, manifest, names, states, engine)
     if not held:
-        return
+        return False
     if refused := [each for each in held if not isinstance(each.verdict, Evict)]:
         raise _refusal(refused)
-    for each in held:
-        sys.stderr.write(f"{each}\n")
+    screen = Screen(sys.stderr)
+    screen.write(line for each in held for line in said(str(each), "held", screen.glyphs, screen.width))
     confirmed("free it?" if len(held) == 1 else "free them?", yes=yes, otherwise=_unasked(held))
     for each in held:
-        sys.stderr.write(free(place, each.port, each.holder, engine) + "\n")
+        done = free(place, each.port, each.holder, engine)
+        screen.write(said(done, "ours", screen.glyphs, screen.width))
+    return True
 
 
 def find_held(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import re
 import sys
 import threading
@@ -16,6 +15,7 @@ from queue import SimpleQueue
 
 from devctl.cli.engine import ask_engine
 from devctl.cli.place import Place
+from devctl.cli.terminal import json_text
 from devctl.core.model import Manifest, Runtime
 from devctl.errors import DevctlError
 from devctl.logs import Line, Logs, plain
@@ -152,7 +152,7 @@ def write_lines(lines: Iterable[Line], wanted: Wanted, *, as_json: bool) -> None
 
 def _json(line: Line) -> str:
     moment = datetime.fromtimestamp(line.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return json.dumps({"time": moment, "service": line.service, "line": line.text}, ensure_ascii=False)
+    return json_text({"time": moment, "service": line.service, "line": line.text})
 
 
 class Renderer:

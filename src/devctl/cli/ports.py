@@ -11,7 +11,7 @@ from devctl.cli.engine import ask_engine
 from devctl.cli.place import Place, here, known_manifest
 from devctl.cli.terminal import confirmed
 from devctl.errors import DevctlError, Exit
-from devctl.ui.ports import PortRow, port_table
+from devctl.ui.ports import PortRow, port_table, said
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -73,6 +73,7 @@ def _free(place: Place, port: int, *, yes: bool) -> int:
     from devctl.cli.held import free
     from devctl.ports.holders import holders
     from devctl.ports.policy import describe
+    from devctl.ui.theme import Screen
 
     engine = ask_engine(place.environment)
     holder = holders([port], engine_lookup=engine.holder_of_port)[port]
@@ -80,7 +81,8 @@ def _free(place: Place, port: int, *, yes: bool) -> int:
         sys.stdout.write(f"port {port} is free already\n")
         return Exit.DONE
     _refuse_the_impossible(place, port, holder)
-    sys.stderr.write(f"port {port} is held by {describe(holder)}\n")
+    screen = Screen(sys.stderr)
+    screen.write(said(f"port {port} is held by {describe(holder)}", "held", screen.glyphs, screen.width))
     unasked = DevctlError(
         f"port {port} may not be freed without being asked",
         hint=f"devctl ports --free {port} --yes",

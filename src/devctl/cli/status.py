@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from devctl.api.protocol import Snapshot
 from devctl.cli.place import Place, here, known_manifest
-from devctl.cli.terminal import print_json
+from devctl.cli.terminal import json_text, print_json
 from devctl.core.model import Manifest
 from devctl.core.outcome import Verdict, verdicts
 from devctl.errors import DevctlError, Exit
@@ -71,6 +70,6 @@ def _watch_json(place: Place) -> int:
     manifest = place.manifest
     for snapshot in place.client.stream(Follow()):
         manifest = snapshot.manifest or manifest
-        sys.stdout.write(json.dumps(status_record(manifest, snapshot), ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(status_record(manifest, snapshot)) + "\n")
         sys.stdout.flush()
     return Exit.PRECONDITION

@@ -11,7 +11,12 @@ from devctl.errors import DevctlError, Exit
 
 def print_json(value: Any) -> None:
     """One JSON value, indented for people who look at it; never wrapped, never coloured."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value, indent=2) + "\n")
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON that the stream's encoding can carry whole."""
+    return json.dumps(value, indent=indent, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf"))
 
 
 def can_ask() -> bool:

@@ -53,7 +53,8 @@ def up(
 
         screen().write(rehearsal(place, manifest, names, before, engine))
         return Exit.DONE
-    _clear_the_way(place, manifest, names, before, engine, yes=yes)
+    if _clear_the_way(place, manifest, names, before, engine, yes=yes):
+        began = time.monotonic()  # the user's own time is none of ours
     place.client.ensure_running()
     request = Up(manifest=manifest, names=names, environment=dict(place.environment), docker=engine.address)
     progress = Progress(manifest, names, began)
@@ -92,10 +93,10 @@ def _keeping(service: Service, running: Service | None) -> Service:
 
 def _clear_the_way(
     place: Place, manifest: Manifest, names: Sequence[str], before: Snapshot | None, engine: Engine, *, yes: bool
-) -> None:
+) -> bool:
     from devctl.cli.held import clear_ports
 
-    clear_ports(place, manifest, names, before.states if before else {}, engine, yes=yes)
+    return clear_ports(place, manifest, names, before.states if before else {}, engine, yes=yes)
 
 
 def _wait(place: Place, progress: Progress, stream: Iterator[Snapshot]) -> int:

@@ -9,6 +9,7 @@ from rich.text import Text
 from devctl.errors import DevctlError
 from devctl.ui.columns import folded
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
+from devctl.ui.words import clean
 
 LABEL = 9
 """Columns of "  where  ", "  why    ", "  next   "."""
@@ -17,7 +18,7 @@ LABEL = 9
 def drawn(error: DevctlError, glyphs: Glyphs, width: int) -> list[Text]:
     """The lines of an error; a pipe (``width`` 0) gets them unfolded."""
     head = Text("error: ", style=COLOURS[Look.FAILED])
-    first, *more = folded(error.what, max(20, width - len(head)) if width else 0)
+    first, *more = folded(clean(error.what), max(20, width - len(head)) if width else 0)
     lines = [head.append(first, style=STRONG), *(Text("       ").append(text, style=STRONG) for text in more)]
     lines += _labelled("where", [error.where], width)
     lines += _labelled("why", [error.why], width)
@@ -27,7 +28,7 @@ def drawn(error: DevctlError, glyphs: Glyphs, width: int) -> list[Text]:
 
 
 def _labelled(label: str, texts: Iterable[str], width: int, style: str = "") -> list[Text]:
-    whole = [line for text in texts for part in text.splitlines() for line in folded(part, _room(width))]
+    whole = [line for text in texts for part in text.splitlines() for line in folded(clean(part), _room(width))]
     labels = [label, *[""] * (len(whole) - 1)]
     return [
         Text(f"  {name:<{LABEL - 2}}", style=FAINT).append(line, style=style)
@@ -43,4 +44,4 @@ def quoted(lines: Iterable[str], glyphs: Glyphs, width: int, indent: int) -> lis
     """Log lines and other evidence behind a bar, folded rather than cut: nothing of it is lost."""
     room = max(20, width - indent - 2) if width else 0
     bar = " " * indent + glyphs.quote + " "
-    return [Text(bar, style=FAINT).append(part) for line in lines for part in folded(line, room)]
+    return [Text(bar, style=FAINT).append(part) for line in lines for part in folded(clean(line), room)]

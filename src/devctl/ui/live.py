@@ -13,7 +13,7 @@ from devctl.ui.columns import clipped, folded
 from devctl.ui.errors import quoted
 from devctl.ui.progress import Note, Progress, Tone, ready
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look
-from devctl.ui.words import count, duration
+from devctl.ui.words import clean, count, duration
 
 SHORTEST_SCALE = 4.0
 """Seconds the time line spans at least, so that bars grow instead of jumping."""
@@ -127,7 +127,7 @@ def _remark(progress: Progress, name: str, shape: Look) -> str:
         return "is being set up" if state.state is not State.RUNNING else "its setup is looked at again"
     if ready(service, state):
         return service.url if progress.begun(name) is not None else "was up already"
-    said = sentence(state, progress.holds.get(name))
+    said = clean(sentence(state, progress.holds.get(name)))
     return "" if shape is Look.STOPPED else said.removeprefix("is not healthy yet: ")
 
 

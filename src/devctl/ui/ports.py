@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from devctl.ui.columns import Column, aligned, clipped, drop_empty
+from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded
 from devctl.ui.theme import COLOURS, FAINT, Glyphs, Look
 
 LOOKS = {"free": Look.STOPPED, "ours": Look.READY, "held": Look.FAILED}
@@ -37,6 +37,14 @@ def port_table(rows: Sequence[PortRow], glyphs: Glyphs, width: int) -> list[Text
     head, body = aligned(drop_empty(columns), FAINT)
     lines = [*([head] if head is not None else []), *body]
     return [clipped(Text("  ").append(line), width, glyphs.ellipsis) if width else line for line in lines]
+
+
+def said(text: str, standing: str, glyphs: Glyphs, width: int) -> list[Text]:
+    """A sentence about a port that is ``standing``."""
+    first, *more = folded(text, max(20, width - 3) if width else 0)
+    shape = Look.DONE if standing == "ours" else LOOKS[standing]
+    head = Text(f" {glyphs.looks[shape]} ", style=COLOURS[shape]).append(first, style="default")
+    return [head, *(Text(f"   {part}") for part in more)]
 
 
 def _standing(row: PortRow, glyphs: Glyphs, width: int) -> Text:

@@ -13,7 +13,7 @@ from devctl.core.model import Manifest, Service
 from devctl.core.outcome import Verdict, verdicts
 from devctl.core.plan import Hold
 from devctl.core.state import Health, ServiceState, Setup, State
-from devctl.ui.words import duration
+from devctl.ui.words import clean, duration
 
 
 class Tone(StrEnum):
@@ -121,7 +121,7 @@ def _failure(old: ServiceState | None, state: ServiceState) -> Note | None:
     told = old is not None and _bad(old) and (old.state, old.run, old.health) == (state.state, state.run, state.health)
     if told or not _bad(state):
         return None
-    return Note(state.name, sentence(state, None), Tone.BAD, state.words, state.hint)
+    return Note(state.name, clean(sentence(state, None)), Tone.BAD, tuple(map(clean, state.words)), state.hint)
 
 
 def _bad(state: ServiceState) -> bool:

@@ -31,7 +31,7 @@ def dashboard(manifest: Manifest, snapshot: Snapshot, glyphs: Glyphs, width: int
     for row, line in zip(services, body, strict=True):
         lines.append(Text("  ").append(_mark(row, glyphs)).append(" ").append(line))
         lines += _because(row, glyphs, width)
-    return lines + [clipped(line, width, glyphs.ellipsis) for line in _footer(services, glyphs)]
+    return lines + [clipped(line, width, glyphs.ellipsis) for line in _footer(services, glyphs, snapshot)]
 
 
 def _headline(manifest: Manifest, snapshot: Snapshot, services: Sequence[Row], glyphs: Glyphs) -> Text:
@@ -46,7 +46,9 @@ def _headline(manifest: Manifest, snapshot: Snapshot, services: Sequence[Row], g
     return line.append(f"  {glyphs.dot}  supervisor {snapshot.pid}, up {age}", style=FAINT)
 
 
-def _footer(services: Sequence[Row], glyphs: Glyphs) -> list[Text]:
+def _footer(services: Sequence[Row], glyphs: Glyphs, snapshot: Snapshot) -> list[Text]:
+    if not snapshot.pid:
+        return [Text(), Text(f"  {glyphs.arrow} devctl up", style=COLOURS[Look.BUSY])]
     lines = [Text(f"  {text}", style=FAINT) for text in substitutes([row.service for row in services if row.wanted])]
     failed = [row.service.name for row in services if _look(row) in {Look.FAILED, Look.RETRYING}]
     if failed:

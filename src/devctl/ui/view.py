@@ -12,6 +12,7 @@ from devctl.core.explain import sentence
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.core.plan import Hold
 from devctl.core.state import ContainerIdentity, ProcessIdentity, ServiceState, State
+from devctl.ui.words import clean
 
 NOBODY = Snapshot(version="", pid=0, started=0.0, clock=(0.0, 0.0))
 """What is so when no supervisor runs."""
@@ -34,7 +35,7 @@ class Row:
         idle = self.state.state is State.STOPPED and not self.hold and not self.state.reason
         if self.service.runtime is Runtime.LIBRARY or (idle and not self.wanted):
             return ""
-        return sentence(self.state, self.hold)
+        return clean(sentence(self.state, self.hold))
 
 
 def holds(snapshot: Snapshot) -> dict[str, Hold]:

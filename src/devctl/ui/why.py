@@ -13,6 +13,7 @@ from devctl.core.plan import Hold
 from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded
 from devctl.ui.errors import quoted
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, word
+from devctl.ui.words import clean
 
 INDENT = 5
 
@@ -86,7 +87,7 @@ def _cause(explained: Explanation, glyphs: Glyphs, width: int) -> list[Text]:
     lines = [_heading("root cause")]
     if len(explained.path) > 1:
         lines.append(Text(" " * INDENT).append(f" {glyphs.arrow} ".join(explained.path), style=FAINT))
-    lines += [Text(" " * INDENT).append(part, style=STRONG) for part in folded(cause.reason, room)]
+    lines += [Text(" " * INDENT).append(part, style=STRONG) for part in folded(clean(cause.reason), room)]
     lines += quoted(cause.evidence, glyphs, width, INDENT)
     if cause.hint:
         lines.append(Text(" " * INDENT).append(f"{glyphs.arrow} {cause.hint}", style=COLOURS[Look.BUSY]))
@@ -122,7 +123,9 @@ def _need_name(manifest: Manifest, need: Need, holds: dict[str, Hold], glyphs: G
 
 def _now(need: Need, hold: Hold | None) -> Text:
     condition = _CONDITION[need.edge.condition]
-    return Text(condition, style=FAINT) if need.met else Text(sentence(need.state, hold) or f"is not {condition}")
+    return (
+        Text(condition, style=FAINT) if need.met else Text(clean(sentence(need.state, hold)) or f"is not {condition}")
+    )
 
 
 def _names(title: str, names: Sequence[str], joint: str, width: int) -> list[Text]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_ESCAPE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]", re.DOTALL
+)
 
 
 def duration(seconds: float) -> str:
@@ -51,3 +56,8 @@ def listing(names: Sequence[str], most: int = 0) -> str:
     if most and len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1] if names else "") if part)
+
+
+def clean(text: str) -> str:
+    """Text of somebody else's making without what would steer the terminal: one line, tabs as blanks."""
+    return text if text.isprintable() else _ESCAPE.sub("", text.replace("\n", " ").expandtabs(4))
