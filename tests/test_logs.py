@@ -170,6 +170,16 @@ def test_another_process_knows_where_the_run_began(logs: Logs, tmp_path: Path) -
     assert Logs(tmp_path).run_offset("a") == 4
 
 
+def test_who_only_reads_changes_nothing(logs: Logs, tmp_path: Path) -> None:
+    write(logs, "a", b"old\n" * 100, at=time.time())
+    logs.mark_run("a")
+    os.truncate(logs.path("a"), 0)
+    before = {path.name: path.read_bytes() for path in logs.folder.iterdir()}
+    reader = Logs(tmp_path)
+    assert (reader.run_offset("a"), reader.words("a"), reader.tail("a", 5)) == (0, (), [])
+    assert {path.name: path.read_bytes() for path in logs.folder.iterdir()} == before
+
+
 def test_many_are_merged_by_time(logs: Logs) -> None:
     names = ["a", "b", "c"]
     for moment in range(30):

@@ -54,7 +54,7 @@ class Logs:
         return os.open(self.path(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def track(self, name: str) -> None:
-        """Keep its times from now on (``open`` and ``mark_run`` do so too)."""
+        """Keep its times from now on, as ``mark_run`` does too: for the one process that watches the services."""
         if name not in self._tracks:
             known = Index(self._index(name))
             self._tracks[name] = _Track(known.covered, time.time(), known.last)
@@ -74,11 +74,13 @@ class Logs:
 
     def run_offset(self, name: str) -> int:
         """Where the latest run begins in the log as it is now; another process may have started it."""
-        self.track(name)
-        track = self._tracks[name]
-        if track.run is None:
-            track.run = Index(self._index(name)).run_offset()
-        return track.run if track.run <= self._size(name) else 0
+        track = self._tracks.get(name)
+        run = track.run if track else None
+        if run is None:
+            run = Index(self._index(name)).run_offset()
+            if track:
+                track.run = run
+        return run if run <= self._size(name) else 0
 
     def tail(self, name: str, n: int, colour: bool = False) -> list[str]:
         """Its last ``n`` lines."""

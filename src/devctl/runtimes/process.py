@@ -188,6 +188,7 @@ class ProcessRuntime:
         who = _living(identity) if identity is not None else await self._find_leader(mark)
         if who is not None:
             if service.name not in self._runs:
+                self._logs.track(service.name)
                 environment = host.here().environment(who.pid)
                 self._watch(Run(service, run, who, self._tree(service.name, who), emit, environment), mark)
             emit(Adopted(service=service.name, run=run, identity=who))
