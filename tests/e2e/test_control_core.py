@@ -134,7 +134,7 @@ def test_where_no_engine_answers_the_natives_run_and_it_is_said(control_core: An
 
 
 @pytest.mark.timeout(400)
-def test_with_docker(control_core: Any, docker: Any) -> None:
+def test_with_docker(docker: Any, control_core: Any) -> None:
     project = docker.new_project()
     text = (control_core.root / "services.yaml").read_text()
     (control_core.root / "services.yaml").write_text(text.replace("project: controlcore", f"project: {project}"))
@@ -157,7 +157,7 @@ def test_with_docker(control_core: Any, docker: Any) -> None:
 Free = Callable[[], int]
 
 
-def test_containers_and_processes_depend_on_each_other(bench: Any, docker: Any, free_port: Free) -> None:
+def test_containers_and_processes_depend_on_each_other(docker: Any, bench: Any, free_port: Free) -> None:
     """A container waits for a process and a process for a container; `docker compose` by hand goes on working."""
     cache, app = free_port(), free_port()
     (bench.root / "stack.yml").write_text(f"""
