@@ -88,6 +88,11 @@ class Starter:
         server = self.heard(self.launch(["/bin/sh", "-c", script], SERVE=SERVE))
         return server, int((self.folder / "sleeper").read_text())
 
+    def restarting(self, port: int) -> Server:
+        """A runner that starts its listener anew whenever it ends, as nodemon does."""
+        script = f'while :; do "{sys.executable}" -S -E -c "$SERVE" 127.0.0.1 {port}; done'
+        return self.heard(self.launch(["/bin/sh", "-c", script], SERVE=SERVE))
+
     def sentinel(self) -> subprocess.Popen[str]:
         """Somebody who must never be touched."""
         return self.launch(["sleep", "1000"])

@@ -64,6 +64,16 @@ def test_a_script_that_started_several_things_loses_only_the_holder(start: Any, 
     assert alive(server.process.pid)
 
 
+def test_a_runner_that_would_start_it_again_goes_too(
+    start: Any, free_port: Callable[[], int], alive: Callable[[int], bool], poll: Callable[..., Any]
+) -> None:
+    sentinel, server = start.sentinel(), start.restarting(free_port())
+    free(holder_of(server.port), server.port)
+    poll(lambda: not [pid for pid in start.marked() if alive(pid) and pid != sentinel.pid], what="the runner's end")
+    assert is_free(server.port)
+    assert alive(sentinel.pid)
+
+
 def test_one_that_ignores_sigterm_is_killed_after_the_grace(start: Any, alive: Callable[[int], bool]) -> None:
     server, sentinel = start.serve("127.0.0.1", "deaf"), start.sentinel()
     free(holder_of(server.port), server.port, grace=0.3)
@@ -148,6 +158,16 @@ def test_a_process_that_let_go_of_the_port_is_not_touched(start: Any, alive: Cal
     assert alive(other.pid)
 
 
+def test_the_end_itself_wants_the_very_process_too(start: Any, alive: Callable[[int], bool]) -> None:
+    server = start.serve()
+    process = holder_of(server.port)
+    assert isinstance(process, Process)
+    earlier = msgspec.structs.replace(process, start=process.start - 1)
+    with pytest.raises(DevctlError, match="does not hold the port any more"):
+        ending.end(earlier, server.port, lambda: listeners.held([server.port]).get(server.port), 1)
+    assert alive(server.pid)
+
+
 def _unused() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -201,6 +221,8 @@ def test_a_group_with_us_or_with_somebody_else_in_it_is_not_signalled(
 
     monkeypatch.setattr(processes.Linux, "facts", of_eva)
     assert not ending._group_is_ours_to_end(leader)
+    monkeypatch.setattr(processes.Linux, "facts", lambda table, pid: facts(table, pid) if pid == server.pid else None)
+    assert ending._group_is_ours_to_end(leader), "one that ended just now counts as a stranger"
 
 
 def test_a_port_we_hold_ourselves_is_refused() -> None:

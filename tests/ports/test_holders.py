@@ -158,6 +158,15 @@ def test_behind_docker_proxy_stands_a_container(start: Any, tmp_path: Path) -> N
     assert without.name == "docker-proxy"
 
 
+def test_a_port_that_answers_with_nobody_listening_is_a_containers(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine without docker-proxy sends the port on by a firewall rule: there is no socket to be found."""
+    server = start.serve()
+    monkeypatch.setattr(listeners, "held", lambda ports: {})
+    found = holders([server.port], engine_lookup=lambda _: ("pg", "cc", "postgres"))[server.port]
+    assert found == Container(name="pg", project="cc", service="postgres")
+    assert holders([server.port])[server.port] == Unknown()
+
+
 def test_the_engine_is_not_asked_about_a_plain_process_or_a_free_port(start: Any, free_port: Callable[[], int]) -> None:
     server = start.serve()
     holders([server.port, free_port()], engine_lookup=lambda port: pytest.fail(f"asked about {port}"))

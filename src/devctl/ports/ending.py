@@ -83,17 +83,20 @@ def _runners(entry: Entry, table: dict[int, Entry]) -> list[Entry]:
 
 
 def _signal(victims: Iterable[Entry], number: int) -> None:
-    """Those that lead a group with their whole group. What is stopped is made to run on, or SIGTERM would not reach
-    it."""
-    for entry in victims:
-        _send(entry, number)
-        if number != signal.SIGKILL:
-            _send(entry, signal.SIGCONT)
+    """Those that lead a group first, with their whole group at once: a runner would start anew what ends before it.
+    What is stopped is made to run on, or SIGTERM would not reach it."""
+    leaders_first = sorted(victims, key=lambda entry: entry.pid != entry.group)
+    for each in (number,) if number == signal.SIGKILL else (number, signal.SIGCONT):
+        reached: set[int] = set()
+        for entry in leaders_first:
+            if entry.group not in reached and _send(entry, each):
+                reached.add(entry.group)
 
 
-def _send(entry: Entry, number: int) -> None:
+def _send(entry: Entry, number: int) -> bool:
+    """Signal that very process or nobody; whether its whole group got the signal too."""
     if entry.pid in processes.spared():
-        return
+        return False
     try:
         handle = os.pidfd_open(entry.pid) if hasattr(os, "pidfd_open") else -1
     except OSError:
@@ -101,29 +104,31 @@ def _send(entry: Entry, number: int) -> None:
     try:
         present = processes.here().entry(entry.pid)
         if present is None or present.start != entry.start or present.dead:
-            return
-        _deliver(present, handle, number)
+            return False
+        return _deliver(present, handle, number)
     except ProcessLookupError:
-        return
+        return False
     finally:
         if handle >= 0:
             os.close(handle)
 
 
-def _deliver(entry: Entry, handle: int, number: int) -> None:
-    if entry.group == entry.pid and _group_is_ours_to_end(entry):
+def _deliver(entry: Entry, handle: int, number: int) -> bool:
+    whole = entry.group == entry.pid and _group_is_ours_to_end(entry)
+    if whole:
         os.killpg(entry.group, number)
     elif handle >= 0:
         signal.pidfd_send_signal(handle, number)
     else:
         os.kill(entry.pid, number)
+    return whole
 
 
 def _group_is_ours_to_end(leader: Entry) -> bool:
-    """No ancestor of ours may be in it, and nobody else's process."""
-    spared, facts = processes.spared(), processes.here().facts(leader.pid)
+    """No ancestor of ours may be in it, and nobody else's process. Who ends while we look is nobody any more."""
     members = [entry.pid for entry in processes.here().entries() if entry.group == leader.group]
-    return facts is not None and not any(pid in spared or not _same_user(pid, facts.user) for pid in members)
+    users = {facts.user for pid in (leader.pid, *members) if (facts := processes.here().facts(pid))}
+    return len(users) == 1 and not processes.spared().intersection(members)
 
 
 def _holding(victims: Iterable[Entry], held: Held | None) -> bool:
