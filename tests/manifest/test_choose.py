@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from devctl.core.model import Manifest, OnUnhealthy, Runtime
+from devctl.core.model import Dependency, Manifest, OnUnhealthy, ProcessSpec, Runtime, Service
 from devctl.errors import DevctlError
 from devctl.manifest.choose import choose, select
 
@@ -147,3 +147,32 @@ def test_select_what_is_not_there(
 def test_a_dependency_with_a_profile_comes_along(loaded: Callable[..., Manifest]) -> None:
     manifest = loaded("services: {a: {command: x, depends_on: [b]}, b: {command: x, profiles: [extra]}}")
     assert select(manifest) == ("a", "b")
+
+
+def test_a_container_follows_what_it_needs_out_of_the_stack() -> None:
+    native = ProcessSpec(command="x", path="/")
+
+    def service(name: str, *needs: str, alternative: bool = True) -> Service:
+        return Service(
+            name=name,
+            runtime=Runtime.CONTAINER,
+            compose=name,
+            native=native if alternative else None,
+            depends_on=tuple(Dependency(service=each) for each in needs),
+        )
+
+    services = [
+        service("bouncer", "api"),
+        service("api", "db"),
+        service("db"),
+        service("only", "api", alternative=False),
+    ]
+    manifest = Manifest(name="m", file="/f", root="/", services={each.name: each for each in services})
+    chosen = choose(manifest, docker=True, native=["api"]).services
+    assert {name: each.runtime.value for name, each in chosen.items()} == {
+        "bouncer": "process",
+        "api": "process",
+        "db": "container",
+        "only": "container",
+    }
+    assert chosen["bouncer"].runtime_reason == "needs api, which runs without a container"

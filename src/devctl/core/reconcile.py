@@ -67,11 +67,20 @@ def _bring_up(world: World, service: Service, state: ServiceState, now: float) -
     if state.state in RESTARTABLE:
         yield _start_or_hold(world, service, state, now)
     elif state.state is State.RUNNING:
-        yield from _keep(service, state)
+        yield from (_unless_blameless(world, service, action) for action in _keep(service, state))
     elif state.state is State.STOPPING:
         yield Hold(service=service.name, reason="it is still stopping")
     elif state.lingers and state.stale:
         yield Stop(service=service.name, why=StopFor.RESTART, because=state.stale)
+
+
+def _unless_blameless(world: World, service: Service, action: Action) -> Action | Hold:
+    """A service that answers badly while what it needs is down is not made better by a restart, only worn out."""
+    unmet = [edge for edge in service.depends_on if not satisfied(world, edge)]
+    if not unmet or not isinstance(action, Stop) or action.why is not StopFor.UNHEALTHY:
+        return action
+    names = tuple(edge.service for edge in unmet)
+    return Hold(service=service.name, reason=f"is unhealthy, and needs {', '.join(names[:3])} first", on=names)
 
 
 def _setup_words(service: Service) -> str:

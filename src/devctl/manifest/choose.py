@@ -34,6 +34,8 @@ def choose(
         _refuse_impossible(manifest, native)
     reason = docker_reason or NO_DOCKER
     chosen = {name: _chosen(each, docker, reason, native) for name, each in manifest.services.items()}
+    if docker:
+        _follow(manifest, chosen)
     stuck = [
         name
         for name, each in chosen.items()
@@ -70,6 +72,25 @@ def _chosen(service: Service, docker: bool, reason: str, native: Collection[str]
             on_unhealthy=service.native_on_unhealthy,
         )
     return service if docker else msgspec.structs.replace(service, runtime_reason=reason)
+
+
+def _follow(manifest: Manifest, chosen: dict[str, Service]) -> None:
+    """A container cannot reach what runs outside by its Compose name, so it follows what it needs, where it can."""
+    waiting = list(chosen)
+    while waiting:
+        name = waiting.pop()
+        service = chosen[name]
+        if service.runtime is not Runtime.CONTAINER or service.native is None:
+            continue
+        outside = [
+            edge.service
+            for edge in service.depends_on
+            if manifest.services[edge.service].compose and chosen[edge.service].runtime is Runtime.PROCESS
+        ]
+        if outside:
+            because = f"needs {outside[0]}, which runs without a container"
+            chosen[name] = _chosen(service, docker=False, reason=because, native=())
+            waiting += [other for other, each in chosen.items() if any(e.service == name for e in each.depends_on)]
 
 
 def select(manifest: Manifest, names: Iterable[str] = (), profiles: Collection[str] = ()) -> tuple[str, ...]:
