@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -106,7 +107,8 @@ def main() -> None:
     """The console script."""
     signal.signal(signal.SIGTERM, _terminated)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # what a terminal can't show must not end a command
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what a terminal can't show must not end a command
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

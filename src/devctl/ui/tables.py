@@ -22,7 +22,7 @@ def dashboard(manifest: Manifest, snapshot: Snapshot, glyphs: Glyphs, width: int
     services = rows(manifest, snapshot)
     if not width:
         return _piped(services)
-    lines = [clipped(_headline(manifest, snapshot, services, glyphs), width, glyphs.ellipsis), Text()]
+    lines = [_headline(manifest, snapshot, services, glyphs), Text()]
     if not services:
         return [*lines, Text("  the manifest has no services", style=FAINT)]
     head, body = aligned(_fitting(services, glyphs, width - 4), FAINT)
@@ -30,8 +30,8 @@ def dashboard(manifest: Manifest, snapshot: Snapshot, glyphs: Glyphs, width: int
         lines.append(Text("    ").append(head))
     for row, line in zip(services, body, strict=True):
         lines.append(Text("  ").append(_mark(row, glyphs)).append(" ").append(line))
-        lines += _because(row, glyphs, width)
-    return lines + [clipped(line, width, glyphs.ellipsis) for line in _footer(services, glyphs, snapshot)]
+        lines += _because(row, glyphs)
+    return [clipped(line, width, glyphs.ellipsis) for line in (*lines, *_footer(services, glyphs, snapshot))]
 
 
 def _headline(manifest: Manifest, snapshot: Snapshot, services: Sequence[Row], glyphs: Glyphs) -> Text:
@@ -77,12 +77,12 @@ def _mark(row: Row, glyphs: Glyphs) -> Text:
     return Text(glyphs.looks[shape], style=COLOURS[shape])
 
 
-def _because(row: Row, glyphs: Glyphs, width: int) -> list[Text]:
+def _because(row: Row, glyphs: Glyphs) -> list[Text]:
     if not row.reason:
         return []
     failed = _look(row) in {Look.FAILED, Look.RETRYING}
     line = Text(f"    {glyphs.branch} ", style=FAINT).append(row.reason, style="" if failed else FAINT)
-    return [clipped(line, width, glyphs.ellipsis)]
+    return [line]
 
 
 def _fitting(services: Sequence[Row], glyphs: Glyphs, width: int) -> tuple[Column, ...]:

@@ -123,9 +123,9 @@ def _need_name(manifest: Manifest, need: Need, holds: dict[str, Hold], glyphs: G
 
 def _now(need: Need, hold: Hold | None) -> Text:
     condition = _CONDITION[need.edge.condition]
-    return (
-        Text(condition, style=FAINT) if need.met else Text(clean(sentence(need.state, hold)) or f"is not {condition}")
-    )
+    if need.met:
+        return Text(condition, style=FAINT)
+    return Text(clean(sentence(need.state, hold)) or f"is not {condition}")
 
 
 def _names(title: str, names: Sequence[str], joint: str, width: int) -> list[Text]:

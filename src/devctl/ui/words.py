@@ -60,4 +60,4 @@ def listing(names: Sequence[str], most: int = 0) -> str:
 
 def clean(text: str) -> str:
     """Text of somebody else's making without what would steer the terminal: one line, tabs as blanks."""
-    return text if text.isprintable() else _ESCAPE.sub("", text.replace("\n", " ").expandtabs(4))
+    return text if text.isprintable() else _ESCAPE.sub("", text.replace("\n", " ")).expandtabs(4)
