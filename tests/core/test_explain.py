@@ -180,6 +180,14 @@ def test_a_service_that_cannot_be_tried_again_before_its_need_is_up_blames_the_n
     assert blame(STACK, but(waits, state("cache", State.FATAL)), "api") == ("api", "cache")
 
 
+def test_one_that_ended_is_blamed_before_one_that_is_merely_slow() -> None:
+    slow, ended = state("auth", health=Health.STARTING), state("cache", State.EXITED)
+    assert blame(STACK, but(state("api", State.STOPPED), slow, ended), "api") == ("api", "cache")
+    cause = explain(STACK, but(ended), [], "cache").root_cause
+    assert cause is not None
+    assert cause.hint == "devctl logs cache"
+
+
 def test_one_that_failed_for_good_is_its_own_cause() -> None:
     failed = state("api", State.FATAL, reason="no such command")
     assert blame(STACK, but(failed, state("cache", State.STOPPED)), "api") == ("api",)

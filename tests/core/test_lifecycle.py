@@ -220,6 +220,7 @@ def test_a_failure_without_retries_says_nothing_of_a_row() -> None:
 @pytest.mark.parametrize(
     ("code", "note", "told"),
     [
+        (0, "", "ended by itself with code 0"),
         (3, "", "ended with exit code 3"),
         (-11, "", "was killed by SIGSEGV"),
         (-99, "", "was killed by signal 99"),

@@ -212,6 +212,17 @@ def test_a_folder_that_is_gone_is_a_problem_and_no_error(tmp_path: Path) -> None
     journal.close()
 
 
+def test_closing_gives_the_file_back_and_twice_is_no_harm(path: Path) -> None:
+    journal = Journal(path)
+    journal.write([began()])
+    descriptor = journal._descriptor
+    journal.close()
+    journal.close()
+    assert descriptor is not None
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
 def test_only_its_owner_may_read_it(path: Path) -> None:
     write(path, began())
     assert path.stat().st_mode & 0o777 == 0o600
