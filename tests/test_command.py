@@ -31,6 +31,18 @@ def alive(pid: int) -> bool:
         return False
 
 
+def marked(tag: str) -> list[int]:
+    """The living processes that were started with this tag in their environment."""
+    found = []
+    for each in psutil.process_iter():
+        try:
+            if each.environ().get("COMMAND_TEST") == tag and each.status() != psutil.STATUS_ZOMBIE:
+                found.append(each.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
 def numbers(path: Path, count: int) -> list[int]:
     found = path.read_text().split() if path.exists() else []
     return [int(each) for each in found] if len(found) == count else []
@@ -174,6 +186,26 @@ def test_cancelled_the_whole_group_is_gone_before_the_caller_goes_on(tmp_path: P
     assert len(pids) == 2
     for pid in pids:
         poll(lambda pid=pid: not alive(pid), what=f"{pid} is gone")
+
+
+def test_cancelled_at_any_moment_of_its_start_nothing_is_left(tmp_path: Path) -> None:
+    tag = f"{os.getpid()}-{tmp_path}"
+
+    async def cancelled_after(turns: int) -> None:
+        task = asyncio.create_task(run("sleep 300 & sleep 300", env={**os.environ, "COMMAND_TEST": tag}))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await asyncio.sleep(turns % 5 / 500)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def history() -> None:
+        for turns in range(40):
+            await cancelled_after(turns)
+
+    asyncio.run(history())
+    assert marked(tag) == []
 
 
 def test_many_commands_leave_no_descriptor(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def _end_now(process: subprocess.Popen[bytes]) -> None:
     """As _end, for who has no loop. SIGTERM first: git removes its lock files then."""
     deadline = time.monotonic() + KILL_AFTER
     _signal(process.pid, signal.SIGTERM)
-    while process.poll() is None or _signal(process.pid, 0):
+    while process.poll() is None or _living(process.pid):
         if time.monotonic() > deadline:
             _signal(process.pid, signal.SIGKILL)
             process.wait()
@@ -207,15 +207,22 @@ async def _start(
     import asyncio
 
     try:
-        return await asyncio.create_subprocess_exec(
-            *_arguments(argv),
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=streams[0].write_end,
-            stderr=streams[-1].write_end,
-            start_new_session=True,
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *_arguments(argv),
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=streams[0].write_end,
+                stderr=streams[-1].write_end,
+                start_new_session=True,
+            )
         )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:  # asyncio would end the command, but not what it has started by now
+            await _end(await starting)
+            raise
     except (OSError, ValueError) as error:
         raise _not_started(argv, cwd, error) from error
     finally:
@@ -314,11 +321,24 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     try:
         async with asyncio.timeout(KILL_AFTER):
             await process.wait()
-            while _signal(process.pid, 0):  # noqa: ASYNC110 - a group that isn't ours to wait for
+            while _living(process.pid):  # noqa: ASYNC110 - a group that isn't ours to wait for
                 await asyncio.sleep(0.01)
     except TimeoutError:
         _signal(process.pid, signal.SIGKILL)
         await process.wait()
+
+
+def _living(group: int) -> bool:
+    """Whether something of the group still runs. A zombie does not, and in a container nobody may ever reap it."""
+    if not _signal(group, 0):
+        return False
+    import psutil
+
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getpgid(pid) == group and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def _signal(group: int, number: int) -> bool:
