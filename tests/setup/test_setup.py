@@ -285,3 +285,16 @@ def test_the_hint_can_be_pasted_and_a_missing_command_is_named(workspace: Worksp
         with pytest.raises(DevctlError) as caught:
             prepare(service(odd, SetupStep(command=command, path=str(odd))), workspace)
         assert hint in caught.value.hint
+
+
+def test_a_step_that_fails_says_nothing_about_another_of_the_same_folder(workspace: Workspace, folder: Path) -> None:
+    build = SetupStep(command="test ! -e broken", path=str(folder), inputs=("lock.json",))
+    one, two = service(folder, install(folder), name="one"), service(folder, build, name="two")
+    prepare(one, workspace)
+    prepare(two, workspace)
+    (folder / "lock.json").write_text("2")
+    prepare(one, workspace)
+    (folder / "broken").touch()
+    with pytest.raises(DevctlError):
+        prepare(two, workspace)
+    assert stale(one, workspace) == []
