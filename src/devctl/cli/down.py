@@ -69,7 +69,7 @@ def _wait(place: Place, manifest: Manifest, names: tuple[str, ...], before: Snap
         return Exit.INTERRUPTED
     if not services:
         place.client.wait_gone()
-    failed = not_stopped(progress, waiter.notes)
+    failed = not_stopped(progress)
     if not failed and not all_stopped(progress):
         raise lost()
     out.write(stopped(len(running), time.monotonic() - began, failed, out.glyphs))

@@ -64,6 +64,14 @@ def clipped(text: Text, width: int, ellipsis: str) -> Text:
     return cut.append(ellipsis) if width >= len(ellipsis) else cut
 
 
+def squeezed(text: Text, width: int, ellipsis: str) -> Text:
+    """A name in at most ``width`` columns: its end stays, since it often is what tells it from others."""
+    if text.cell_len <= width or text.cell_len != len(text) or width < 8:
+        return clipped(text, width, ellipsis)
+    tail = (width - len(ellipsis)) // 3
+    return clipped(text, width - tail, ellipsis).append(text[-tail:])
+
+
 def narrowed(column: Column, width: int, ellipsis: str) -> Column:
     """The column in at most ``width`` terminal columns."""
     return Column(column.title[:width], tuple(clipped(cell, width, ellipsis) for cell in column.cells), column.right)

@@ -9,10 +9,10 @@ from rich.text import Text
 
 from devctl.core.explain import sentence
 from devctl.core.state import ServiceState, Setup, State
-from devctl.ui.columns import clipped, folded
+from devctl.ui.columns import clipped, folded, squeezed
 from devctl.ui.errors import quoted
-from devctl.ui.progress import Note, Progress, Tone, ready
-from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look
+from devctl.ui.progress import Note, Progress, Tone
+from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, ready
 from devctl.ui.words import clean, count, duration
 
 SHORTEST_SCALE = 4.0
@@ -22,6 +22,9 @@ SPINS = 10.0
 TIME = 7
 """Columns of a duration."""
 URGENCY = (Look.FAILED, Look.RETRYING, Look.BUSY, Look.WAITING, Look.READY, Look.DONE, Look.STOPPED)
+
+WORDS = {Look.DONE: "ready", Look.BUSY: "under way"}
+"""What hidden services are counted as, where that isn't the look's own word."""
 
 
 def layout(progress: Progress, now: float, width: int, height: int, glyphs: Glyphs, verb: str = "ready") -> list[Text]:
@@ -61,8 +64,9 @@ def _head(progress: Progress, looks: dict[str, Look], now: float, verb: str, gly
 
 
 def _rest(hidden: Sequence[str], looks: dict[str, Look], glyphs: Glyphs) -> Text:
-    counted = Counter(looks[name] for name in hidden)
-    parts = ", ".join(f"{counted[shape]} {shape}" for shape in URGENCY if counted[shape])
+    counted = Counter(WORDS.get(looks[name], looks[name].value) for name in hidden)
+    order = dict.fromkeys(WORDS.get(shape, shape.value) for shape in URGENCY)
+    parts = ", ".join(f"{counted[word]} {word}" for word in order if counted[word])
     return Text(f" {glyphs.ellipsis} {len(hidden)} more: {parts}", style=FAINT)
 
 
@@ -75,7 +79,7 @@ def _sizes(names: Sequence[str], width: int) -> tuple[int, int]:
 def _line(progress: Progress, name: str, shape: Look, now: float, sizes: tuple[int, int], glyphs: Glyphs) -> Text:
     named, barred = sizes
     line = Text(" ").append(_mark(shape, now - progress.began, glyphs), style=COLOURS[shape]).append(" ")
-    label = clipped(Text(name), named, glyphs.ellipsis)
+    label = squeezed(Text(name), named, glyphs.ellipsis)
     line.append(label).append(" " * (named - label.cell_len + 2))
     if barred:
         line.append(_bar(progress, name, shape, now, barred, glyphs)).append("  ")

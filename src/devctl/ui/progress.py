@@ -3,7 +3,7 @@ are drawn. Pure; moments are monotonic seconds and come in from outside."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ from devctl.core.model import Manifest, Service
 from devctl.core.outcome import Verdict, verdicts
 from devctl.core.plan import Hold
 from devctl.core.state import Health, ServiceState, Setup, State
+from devctl.ui.theme import ready
 from devctl.ui.words import clean, duration
 
 
@@ -108,14 +109,6 @@ def _note(before: Progress, name: str, state: ServiceState | None, hold: Hold | 
     return None
 
 
-def ready(service: Service, state: ServiceState) -> bool:
-    """Whether it is up: healthy, running without a check, or completed."""
-    if state.completed:
-        return True
-    unchecked = service.health is None and not service.oneshot
-    return state.state is State.RUNNING and (unchecked or state.health is Health.HEALTHY)
-
-
 def _failure(old: ServiceState | None, state: ServiceState) -> Note | None:
     """A failure is told once: at the moment it happens."""
     told = old is not None and _bad(old) and (old.state, old.run, old.health) == (state.state, state.run, state.health)
@@ -165,11 +158,7 @@ def standing(state: ServiceState) -> bool:
     return state.active or state.state is State.BACKOFF
 
 
-def not_stopped(progress: Progress, failed: Iterable[Note]) -> dict[str, str]:
-    """Services that could not be stopped, and why: those that went fatal since the command asked."""
-    told = {note.service for note in failed}
-    return {
-        name: progress.state(name).reason
-        for name in progress.names
-        if name in told and progress.state(name).state is State.FATAL
-    }
+def not_stopped(progress: Progress) -> dict[str, str]:
+    """Services that could not be stopped, and why."""
+    states = {name: progress.state(name) for name in progress.names}
+    return {name: state.reason for name, state in states.items() if state.lingers}

@@ -9,7 +9,7 @@ from rich.text import Text
 from devctl.api.protocol import Snapshot
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.core.state import State
-from devctl.ui.columns import Column, aligned, clipped, drop_empty, narrowed, total
+from devctl.ui.columns import Column, aligned, clipped, drop_empty, narrowed, squeezed, total
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, word
 from devctl.ui.view import Row, rows
 from devctl.ui.words import count, listing, size, uptime
@@ -95,7 +95,8 @@ def _fitting(services: Sequence[Row], glyphs: Glyphs, width: int) -> tuple[Colum
     while len(columns) > 2 and total(columns) - columns[0].width + NARROWEST_NAME > width:
         columns = columns[:-1]
     room = max(NARROWEST_NAME, width - total(columns) + columns[0].width)
-    return (narrowed(columns[0], room, glyphs.ellipsis), *columns[1:])
+    names = Column(columns[0].title, tuple(squeezed(cell, room, glyphs.ellipsis) for cell in columns[0].cells))
+    return (names, *columns[1:])
 
 
 def _shorter_urls(columns: tuple[Column, ...], width: int, glyphs: Glyphs) -> tuple[Column, ...]:

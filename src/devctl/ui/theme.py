@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -103,8 +105,14 @@ def look(service: Service, state: ServiceState, hold: Hold | None = None) -> Loo
 def _running(service: Service, state: ServiceState) -> Look:
     if state.health is Health.UNHEALTHY:
         return Look.FAILED
-    ready = state.health is Health.HEALTHY or (service.health is None and not service.oneshot)
-    return Look.READY if ready else Look.BUSY
+    return Look.READY if ready(service, state) else Look.BUSY
+
+
+def ready(service: Service, state: ServiceState) -> bool:
+    """Whether it is up: healthy; without a check, running long enough to count; a one-shot, completed."""
+    if service.oneshot or state.state is not State.RUNNING:
+        return state.completed
+    return state.health is Health.HEALTHY if service.health else state.ready_at is not None
 
 
 def word(service: Service, state: ServiceState, hold: Hold | None = None) -> str:
@@ -125,23 +133,29 @@ def word(service: Service, state: ServiceState, hold: Hold | None = None) -> str
 class Screen:
     """A stream and what it can show. Nothing is ever wrapped: lines are made to fit before they come here."""
 
-    def __init__(self, stream: TextIO, width: int = 0) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        self.console = Console(
-            file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True, width=width or None
-        )
+        self.console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
         self.terminal = stream.isatty() and not self.console.is_dumb_terminal
         self.glyphs = RICH if self.console.encoding.lower().startswith("utf") else ASCII
 
     @property
     def width(self) -> int:
         """Columns; 0 for a pipe, where a line may be as long as it likes."""
-        return self.console.size.width if self.terminal else 0
+        return self._size()[0] if self.terminal else 0
 
     @property
     def height(self) -> int:
         """Lines of the terminal."""
-        return self.console.size.height
+        return self._size()[1]
+
+    def _size(self) -> tuple[int, int]:
+        """As it is now: rich would remember what COLUMNS said at the beginning."""
+        try:
+            size = os.get_terminal_size(self.stream.fileno())
+        except OSError:
+            size = os.terminal_size((0, 0))
+        return size if size.columns and size.lines else shutil.get_terminal_size()
 
     def rendered(self, line: Text) -> str:
         """The line with the escape sequences this terminal takes."""
