@@ -211,3 +211,35 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
+def test_a_full_disk_stops_no_service(bench: Any, free_port: Port) -> None:
+    logs = bench.root / ".devctl" / "logs"
+    logs.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", logs], check=True)
+    try:
+        (logs / "somebody-elses").write_bytes(bytes(2_500_000))
+        noise = "import time\nfor n in range(10**9):\n print(n, 'x' * 4000, flush=True); time.sleep(0.01)"
+        bench.write({
+            "noise": {"path": ".", "command": [sys.executable, "-c", noise]},
+            "web": bench.server(free_port()),
+        })  # fmt: skip
+        bench.up()
+        log, seen = logs / "noise.log", 0
+
+        def emptied() -> bool:
+            nonlocal seen
+            size, before = log.stat().st_size, seen
+            seen = size
+            return size < before
+
+        for _ in range(3):
+            bench.poll(emptied, what="old lines make room for new ones")
+        found = bench.services()
+        assert (found["noise"]["state"], found["noise"]["restarts"]) == ("running", 0)
+        assert found["web"]["health"] == "healthy"
+        assert bench.run("logs", "noise", "-n", "3").code == 0
+    finally:
+        bench.run("down", "--yes")
+        subprocess.run(["umount", logs], check=True)

@@ -26,7 +26,7 @@ from devctl.runtimes.process import ProcessRuntime
 from devctl.supervisor.effects import Effects
 from devctl.supervisor.executor import Executor, External
 from devctl.supervisor.housekeeping import keep_logs
-from devctl.supervisor.journal import Began, Journal, Known, Past, Standing, Wanted, recover
+from devctl.supervisor.journal import Began, Journal, Past, recover
 from devctl.supervisor.loop import Loop
 from devctl.supervisor.observe import Observer
 from devctl.supervisor.server import Server
@@ -51,6 +51,7 @@ class Supervisor:
             Runtime.PROCESS: self.processes,
             Runtime.CONTAINER: self.stack,
             Runtime.EXTERNAL: External(),
+            Runtime.LIBRARY: External(),
         }
         executor = Executor(
             self.runtimes,
@@ -78,6 +79,7 @@ class Supervisor:
         gc.freeze()
         handover = await self.loop.run()
         await self.effects.close()
+        self.loop.settle()
         housekeeping.cancel()
         if not handover:
             await self.processes.sweep()
@@ -91,9 +93,7 @@ class Supervisor:
     def _begin(self) -> None:
         self.journal.set_aside()
         began = Began(version=__version__, pid=os.getpid(), boot=host.boot_id(), wall=time.time(), now=time.monotonic())
-        known = [Known(manifest=self.loop.manifest)] if self.loop.manifest else []
-        wanted = Wanted(names=tuple(sorted(self.loop.wanted)))
-        self.journal.write([began, *known, wanted, Standing(states=self.loop.states)])
+        self.journal.write([began, *self.loop.standing()])
 
     async def _run_setup(self, service: Service, environment: Mapping[str, str]) -> str:
         from devctl.setup.run import run

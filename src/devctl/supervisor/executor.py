@@ -12,14 +12,17 @@ import msgspec
 from devctl.api.protocol import Up
 from devctl.core.model import Runtime, Service
 from devctl.core.state import (
+    Adopted,
     AnyEvent,
     ContainerIdentity,
+    Exited,
     Identity,
     ServiceState,
     SetupDone,
     SetupFailed,
     Started,
     StartFailed,
+    State,
     StopFailed,
     Stopped,
 )
@@ -54,7 +57,7 @@ class External:
 
     async def adopt(self, service: Service, run: int, _identity: Identity | None, emit: Emit) -> None:
         """Nothing to find."""
-        emit(Started(service=service.name, run=run))
+        emit(Adopted(service=service.name, run=run))
 
     def usage(self, _identities: Mapping[str, Identity]) -> dict[str, tuple[float, int]]:
         """Unknown."""
@@ -81,6 +84,7 @@ class Executor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._setups: dict[str, asyncio.Task[None]] = {}
         self._stack: asyncio.Task[None] | None = None
+        self._stacks: set[asyncio.Task[None]] = set()
 
     def asked(self, request: Up) -> None:
         """Services are started with the environment of whoever asked last."""
@@ -101,7 +105,8 @@ class Executor:
                 self._emit(SetupDone(service=service.name))
         if containers:
             self._stack = self._task(self._prepare_containers(containers, self._stack))
-            self._setups |= {service.name: self._stack for service in containers}
+            self._stacks.add(self._stack)
+            self._stack.add_done_callback(self._stacks.discard)
 
     async def _setup(self, service: Service) -> None:
         try:
@@ -142,15 +147,14 @@ class Executor:
 
     def interrupt_setup(self, name: str) -> None:
         """Its setup is no longer wanted. A stack that is being created is shared, so it goes on to its end."""
-        task = self._setups.pop(name, None)
-        if task is not None and task is not self._stack:
+        if (task := self._setups.pop(name, None)) is not None:
             task.cancel()
 
     # -- start, stop, adopt
 
     def start(self, service: Service, run: int) -> None:
         """Start this run."""
-        self._queue(service, run, self._start(service, run))
+        self._queue(service, self._start(service, run), lambda why: _start_failed(service, run, why))
 
     async def _start(self, service: Service, run: int) -> None:
         held = await self._held_port(service) if service.runtime is Runtime.PROCESS else None
@@ -161,16 +165,19 @@ class Executor:
 
     def stop(self, service: Service, run: int) -> None:
         """Stop this run and everything it left."""
-        self._queue(service, run, self._stop(service, run))
+        self._queue(service, self._stop(service, run), lambda why: _stop_failed(service, run, why))
 
     async def _stop(self, service: Service, run: int) -> None:
         identity = self._state_of(service.name).identity
         await self._runtime_of(service, identity).stop(service, run, identity, self._emit)
 
     def adopt(self, service: Service, state: ServiceState) -> None:
-        """Look whether what an earlier supervisor started is still there."""
-        runtime = self._runtime_of(service, state.identity)
-        self._queue(service, state.run, runtime.adopt(service, state.run, state.identity, self._emit))
+        """Look whether what an earlier supervisor started is still there; what it was stopping is stopped."""
+        if state.state is State.STOPPING:
+            self.stop(service, state.run)
+            return
+        work = self._runtime_of(service, state.identity).adopt(service, state.run, state.identity, self._emit)
+        self._queue(service, work, lambda why: Exited(service=service.name, run=state.run, code=None, note=why))
 
     def _runtime_of(self, service: Service, identity: Identity | None) -> RuntimeAdapter:
         """What runs it now, which after a change of the manifest may be another runtime than it will have."""
@@ -179,12 +186,15 @@ class Executor:
         container = isinstance(identity, ContainerIdentity)
         return self._runtimes[Runtime.CONTAINER if container else Runtime.PROCESS]
 
-    def _queue(self, service: Service, run: int, work: Coroutine[Any, Any, None]) -> None:
+    def _queue(self, service: Service, work: Coroutine[Any, Any, None], failure: Callable[[str], AnyEvent]) -> None:
         before = self._tasks.get(service.name)
-        self._tasks[service.name] = self._task(self._after(before, service, run, work))
+        self._tasks[service.name] = self._task(self._after(before, work, failure))
 
     async def _after(
-        self, before: asyncio.Task[None] | None, service: Service, run: int, work: Coroutine[Any, Any, None]
+        self,
+        before: asyncio.Task[None] | None,
+        work: Coroutine[Any, Any, None],
+        failure: Callable[[str], AnyEvent],
     ) -> None:
         if before is not None and not before.done():
             await asyncio.wait([before])
@@ -193,21 +203,27 @@ class Executor:
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - an effect always ends in an event
-            starting = self._state_of(service.name).identity is None
-            failure = StartFailed if starting else StopFailed
-            self._emit(failure(service=service.name, run=run, reason=_bug(error)))
+            self._emit(failure(_bug(error)))
 
     def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(work)
 
     async def close(self) -> None:
         """Let starts and stops that have begun end, and interrupt setups."""
-        setups = [task for task in self._setups.values() if not task.done()]
+        setups = [task for task in (*self._setups.values(), *self._stacks) if not task.done()]
         for task in setups:
             task.cancel()
         pending = [task for task in self._tasks.values() if not task.done()]
         if setups or pending:
             await asyncio.wait([*setups, *pending], timeout=5)
+
+
+def _start_failed(service: Service, run: int, why: str) -> AnyEvent:
+    return StartFailed(service=service.name, run=run, reason=why)
+
+
+def _stop_failed(service: Service, run: int, why: str) -> AnyEvent:
+    return StopFailed(service=service.name, run=run, reason=why)
 
 
 def _bug(error: Exception) -> str:
