@@ -28,6 +28,12 @@ def test_a_listener_at_any_address_takes_the_port(host: str, start: Any) -> None
     assert held.pid == server.pid
 
 
+def test_a_port_that_can_be_bound_but_answers_is_held(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it is on macOS beside a wildcard listener, and where a firewall rule sends the port on to a container."""
+    monkeypatch.setattr("devctl.ports.holders._binds", lambda *_: True)
+    assert not any(is_free(start.serve(host).port) for host in HOSTS)
+
+
 def test_a_port_nobody_holds_is_free_and_stays_so_when_asked(free_port: Callable[[], int]) -> None:
     port = free_port()
     assert all(is_free(port) for _ in range(20))
