@@ -498,3 +498,29 @@ def test_no_check_no_reason(probing: Any) -> None:
         assert await prober.check(Service(name="web", runtime=Runtime.PROCESS)) == ""
 
     probing(test)
+
+
+@pytest.mark.parametrize(
+    ("handler", "name", "port_reason"),
+    [
+        (silent, "redis", "port PORT accepts, and no Redis answers"),
+        (hangs_up, "redis", "port PORT accepts, and no Redis answers"),
+        (silent, "postgres", "port PORT accepts and says nothing"),
+        (hangs_up, "postgres", "port PORT accepts and hangs up"),
+        (silent, "anything", ""),
+    ],
+)
+def test_a_proxy_that_accepts_for_a_container_is_no_server(
+    probing: Any, handler: Handler, name: str, port_reason: str
+) -> None:
+    async def test(prober: Prober) -> None:
+        async with serving(handler) as port:
+            subject = Service(
+                name=name,
+                runtime=Runtime.CONTAINER,
+                compose=name,
+                health=HealthCheck(probe=TcpProbe(host="localhost", port=port)),
+            )
+            assert await prober.check(subject) == port_reason.replace("PORT", str(port))
+
+    probing(test)

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -31,7 +32,7 @@ from devctl.supervisor.loop import Loop
 from devctl.supervisor.observe import Observer
 from devctl.supervisor.server import Server
 from devctl.supervisor.stack import Stack
-from devctl.workspace import Workspace
+from devctl.workspace import Workspace, register
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class Supervisor:
         from devctl.ports.holders import holders
         from devctl.ports.policy import describe
 
-        found = await asyncio.to_thread(holders, held)
+        found = await asyncio.to_thread(partial(holders, held, engine_lookup=self.stack.holder_of_port))
         told = "; ".join(f"port {port} is held by {describe(found.get(port))}" for port in held)
         hint = f"devctl ports --free {held[0]}"
         return StartFailed(service=service.name, reason=told, hint=hint, final=True)
@@ -139,6 +140,7 @@ def main(root: str, name: str) -> int:
     lock = workspace.acquire()
     if lock is None:
         return 0
+    register(workspace)
     try:
         asyncio.run(Supervisor(workspace, recover(workspace.journal, host.boot_id())).serve())
     finally:

@@ -86,6 +86,13 @@ class Stack:
         """Run a health check's command inside its container."""
         return await self._get().run_exec(service, command, timeout)
 
+    def holder_of_port(self, port: int) -> tuple[str, str, str] | None:
+        """The container that publishes a port (name, Compose project, service), where an engine is in use. Blocks."""
+        try:
+            return self._runtime.engine.holder_of_port(port) if self._runtime else None
+        except DevctlError:
+            return None
+
     def usage(self, identities: Mapping[str, Identity]) -> dict[str, tuple[float, int]]:
         """CPU and memory of containers; nothing while none was ever wanted."""
         containers = {name: who for name, who in identities.items() if isinstance(who, ContainerIdentity)}
