@@ -33,7 +33,7 @@ from devctl.errors import DevctlError
 from devctl.runtimes.base import Emit
 from devctl.runtimes.compose_cli import ComposeCli
 from devctl.runtimes.container_runs import GONE_AFTER, ContainerRuns
-from devctl.runtimes.containers import Container, Run
+from devctl.runtimes.containers import Container, Run, epoch
 from devctl.runtimes.endpoint import Endpoint
 from devctl.runtimes.engine import Engine, EngineRefused
 from devctl.runtimes.engine_usage import UsageSampler
@@ -45,6 +45,8 @@ T = TypeVar("T")
 UNWATCHED = "ended while no supervisor was watching"
 THREADS = 24
 """Engine calls at once: a stop holds one for as long as the container takes."""
+LOG_LEAD, LOG_LAG = 0.1, 0.02
+"""Seconds by which a run's first line may be earlier than its StartedAt, and the last one later than its FinishedAt."""
 
 
 class ComposeRuntime:
@@ -145,22 +147,26 @@ class ComposeRuntime:
         container = await self._container(service, environment)
         watched = await self._runs.begin(service.name, run, container.id, emit)
         try:
-            found = await self._in_thread(partial(self._start_now, container))
+            found, since = await self._in_thread(partial(self._start_now, container))
         except EngineRefused as error:
             if not start_problem(error.what).network:
                 raise
             await self._cli(environment).create([service.compose], force=True)
             container = await self._container(service, environment)
             watched = await self._runs.begin(service.name, run, container.id, emit)
-            found = await self._in_thread(partial(self._start_now, container))
+            found, since = await self._in_thread(partial(self._start_now, container))
         emit(Started(service=service.name, run=run, identity=ContainerIdentity(found.id, found.started)))
-        self._runs.settle(watched, found)
+        self._runs.settle(watched, found, since)
 
-    def _start_now(self, container: Container) -> Run:
+    def _start_now(self, container: Container) -> tuple[Run, float]:
+        """The run, and where its log begins."""
         if container.state == "restarting":
             self.engine.stop(container.id, 0)
+        before = self.engine.inspect(container.id)
+        if before.alive:
+            return before, epoch(before.started) - LOG_LEAD
         self.engine.start(container.id)
-        return self.engine.inspect(container.id)
+        return self.engine.inspect(container.id), epoch(before.finished) + LOG_LAG
 
     async def _container(self, service: Service, environment: Mapping[str, str]) -> Container:
         """The service's container; one that somebody removed meanwhile is created again."""
@@ -228,7 +234,7 @@ class ComposeRuntime:
             emit(Exited(service=service.name, run=run, code=None, note=error.what))
             return
         emit(Adopted(service=service.name, run=run, identity=ContainerIdentity(found.id, found.started)))
-        self._runs.settle(watched, found)
+        self._runs.settle(watched, found, epoch(found.started) - LOG_LEAD)
 
     def _find(self, service: Service, identity: Identity | None) -> Run | None:
         known = None
@@ -246,7 +252,7 @@ class ComposeRuntime:
         same = found is not None and isinstance(identity, ContainerIdentity) and found.started == identity.started
         if found is None or not same:
             return Exited(service=service.name, run=run, code=None, note=UNWATCHED)
-        words = self.engine.last_words(found.id)
+        words = self.engine.last_words(found.id, epoch(found.started) - LOG_LEAD)
         return Exited(service=service.name, run=run, code=found.code, words=words, note=UNWATCHED)
 
     # -- looking

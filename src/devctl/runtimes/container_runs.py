@@ -27,13 +27,18 @@ REMOVED = "its container was removed"
 
 @dataclass(eq=False)
 class Watched:
-    """One run. ``started`` is the engine's StartedAt, "" until the start call is over; ``died``: an end before that."""
+    """One run. ``started`` is the engine's StartedAt, "" until the start call is over; ``died``: an end before that.
+
+    ``since``: where its log begins, in seconds since the epoch. StartedAt doesn't say it: the engine sets that once the
+    process runs, so that first lines, and even a quick end, carry an earlier time (seen on engine 26.1).
+    """
 
     service: str
     run: int
     id: str
     emit: Emit
     started: str = ""
+    since: float = 0.0
     died: Mapping[str, Any] | None = None
 
 
@@ -56,8 +61,9 @@ class ContainerRuns:
         await self._watch.ready()
         return watched
 
-    def settle(self, watched: Watched, found: Run) -> None:
-        """The start call is over and ``found`` is what came of it."""
+    def settle(self, watched: Watched, found: Run, since: float) -> None:
+        """The start call is over and ``found`` is what came of it; ``since``: see Watched."""
+        watched.since = since
         watched.started = found.started
         if not found.alive:
             self._end(watched, found)
@@ -105,11 +111,9 @@ class ContainerRuns:
             self._task(self._tell(watched, found, found.code if found else code, note))
 
     async def _tell(self, watched: Watched, found: Run | None, code: int | None, note: str) -> None:
-        since = epoch(watched.started) - 0.001
-
         def look() -> tuple[Run | None, tuple[str, ...]]:
             try:
-                return found or self._engine.inspect(watched.id), self._engine.last_words(watched.id, since)
+                return found or self._engine.inspect(watched.id), self._engine.last_words(watched.id, watched.since)
             except DevctlError:
                 return found, ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -102,14 +102,35 @@ def name_of(entry: Mapping[str, Any]) -> str:
     return str((entry.get("Names") or ["/" + entry["Id"][:12]])[0]).lstrip("/")
 
 
-def lines_of(chunks: Iterator[bytes]) -> Iterator[str]:
-    """Whole lines out of pieces that may end anywhere."""
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
-    if rest:
-        yield rest.decode(errors="replace").rstrip("\r")
+def log_lines(read: Callable[[int], bytes], framed: bool) -> Iterator[str]:
+    """The lines of a log stream; ``read(n)`` gives up to n bytes. ``framed``: standard output and error are wrapped in
+    frames (8 bytes: stream, 0, 0, 0, length), as they are without a terminal."""
+    rest: dict[int, bytes] = {}
+    for stream, piece in _frames(read) if framed else _pieces(read):
+        *whole, rest[stream] = (rest.get(stream, b"") + piece).split(b"\n")
+        yield from (_text(line) for line in whole)
+    yield from (_text(line) for line in rest.values() if line)
+
+
+def _frames(read: Callable[[int], bytes]) -> Iterator[tuple[int, bytes]]:
+    while len(header := _exactly(read, 8)) == 8:
+        yield header[0], _exactly(read, int.from_bytes(header[4:], "big"))
+
+
+def _exactly(read: Callable[[int], bytes], count: int) -> bytes:
+    found = b""
+    while len(found) < count and (piece := read(count - len(found))):
+        found += piece
+    return found
+
+
+def _pieces(read: Callable[[int], bytes]) -> Iterator[tuple[int, bytes]]:
+    while piece := read(1):
+        yield 1, piece
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\r")
 
 
 def stamped(line: str) -> tuple[float, str]:

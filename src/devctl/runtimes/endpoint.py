@@ -100,11 +100,21 @@ class UnixConnection(HTTPConnection):
         self.sock.connect(self._path)
 
 
+def api_version(endpoint: Endpoint, timeout: float) -> str:
+    """The API version the engine at a unix:// or tcp:// address speaks. Raises OSError."""
+    return _answer(endpoint, timeout)[1]
+
+
 def _ping_http(endpoint: Endpoint, timeout: float) -> int:
+    return _answer(endpoint, timeout)[0]
+
+
+def _answer(endpoint: Endpoint, timeout: float) -> tuple[int, str]:
     connection = _connection(endpoint, timeout)
     try:
         connection.request("GET", "/_ping")
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        return answer.status, answer.headers.get("Api-Version", "")
     finally:
         connection.close()
 

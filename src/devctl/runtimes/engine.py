@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from devctl.errors import DevctlError, Exit
@@ -19,7 +19,7 @@ from devctl.runtimes.containers import (
     Run,
     container_of,
     epoch,
-    lines_of,
+    log_lines,
     name_of,
     run_of,
     stamped,
@@ -28,6 +28,7 @@ from devctl.runtimes.endpoint import Endpoint, at, locate, ping
 
 if TYPE_CHECKING:
     from docker import APIClient
+    from requests import Response
 
 __all__ = ["Container", "Endpoint", "Engine", "EngineGone", "EngineRefused", "Run", "at", "locate", "ping"]
 
@@ -49,18 +50,24 @@ class Engine:
         self.endpoint, self.timeout = endpoint, timeout
         self._lock = threading.Lock()
         self._client: APIClient | None = None
+        self._closed = False
 
     def client(self) -> APIClient:
         """The SDK's low-level client; the API version is agreed on with the engine. Raises EngineGone."""
         with self._lock:
+            if self._closed:
+                raise EngineGone("the connection to the Docker engine is closed")
             if self._client is None:
                 with told(self.endpoint):
+                    from devctl.runtimes.engine_transport import connect
+
                     self._client = connect(self.endpoint, self.timeout)
             return self._client
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections for good."""
         with self._lock:
+            self._closed = True
             if self._client is not None:
                 self._client.close()
             self._client = None
@@ -125,13 +132,28 @@ class Engine:
         self, container: str, tail: int | None = None, since: float | None = None, follow: bool = False
     ) -> Iterator[tuple[float, str]]:
         """(seconds since the epoch, line) of standard output and error together, the oldest first."""
-        with told(self.endpoint):
-            chunks = self.client().logs(
-                container, stream=True, timestamps=True, follow=follow, since=since,
-                tail="all" if tail is None else tail,
-            )  # fmt: skip
-            for line in lines_of(chunks):
+        params = {
+            "stdout": 1,
+            "stderr": 1,
+            "timestamps": 1,
+            "follow": int(follow),
+            "tail": "all" if tail is None else tail,
+        }
+        if since:
+            params["since"] = f"{since:.9f}"
+        with told(self.endpoint), closing(self._stream(f"containers/{container}/logs", params, None)) as answer:
+            framed = "multiplexed" in answer.headers.get("Content-Type", "") or not self.inspect(container).tty
+            for line in log_lines(answer.raw.read, framed):
                 yield stamped(line)
+
+    def _stream(self, path: str, params: Mapping[str, Any], patience: float | None) -> Response:
+        client = self.client()
+        url = f"{client.base_url}/v{client.api_version}/{path}"
+        answer = client.get(url, params=dict(params), stream=True, timeout=(10.0, patience))
+        if answer.status_code >= 400:
+            with closing(answer):
+                raise refused(str(answer.json().get("message", answer.reason)), answer.status_code)
+        return answer
 
     def last_words(self, container: str, since: float | None = None, count: int = 20) -> tuple[str, ...]:
         """The last lines of a container's log, () when they can't be read."""
@@ -162,6 +184,8 @@ class Engine:
 
     def execute(self, container: str, command: str | Sequence[str], timeout: float) -> tuple[int, str]:
         """Run a command in a running container: (exit code, output). Raises EngineGone when it takes longer."""
+        from devctl.runtimes.engine_transport import connect
+
         argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
         with told(self.endpoint):
             client = connect(self.endpoint, timeout, self.client().api_version)
@@ -172,36 +196,43 @@ class Engine:
             finally:
                 client.close()
 
-    def events(self, project: str, since: float, patience: float) -> Iterator[Mapping[str, Any] | None]:
-        """The project's container events from ``since`` on; None first, as soon as the engine listens. Ends when the
-        stream does, or after ``patience`` seconds of silence. Raises EngineGone when the engine can't be reached."""
-        client = self.client()
+    def events(self, project: str, since: float, patience: float) -> Events:
+        """The project's starts and ends of containers from ``since`` on; the engine listens when this returns.
+
+        The stream ends with the connection, or after ``patience`` seconds of silence. Raises EngineGone.
+        """
         filters = {"type": ["container"], "event": ["start", "die"], "label": [f"{PROJECT}={project}"]}
         with told(self.endpoint):
-            answer = client.get(
-                f"{client.base_url}/v{client.api_version}/events",
-                params={"since": f"{since:.9f}", "filters": json.dumps(filters)},
-                stream=True, timeout=(10.0, patience),
-            )  # fmt: skip
-            answer.raise_for_status()
+            return Events(self._stream("events", {"since": f"{since:.9f}", "filters": json.dumps(filters)}, patience))
+
+
+class Events:
+    """A stream of the engine's events. ``close`` may be called from any thread and ends it."""
+
+    def __init__(self, answer: Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """Blocks between events; a broken connection is an end like any other."""
+        from requests.exceptions import RequestException
+        from urllib3.exceptions import HTTPError
+
         try:
-            yield None
-            yield from _events(answer)
+            for line in self._answer.iter_lines(chunk_size=None):
+                if line:
+                    yield json.loads(line)
+        except (RequestException, HTTPError, OSError, AttributeError, ValueError):
+            return  # the last two: the reader found its connection closed under its hands
         finally:
-            answer.close()
+            self._answer.close()
 
+    def close(self) -> None:
+        """End the stream."""
+        from docker.types import CancellableStream
 
-def connect(endpoint: Endpoint, timeout: float, version: str = "auto") -> APIClient:
-    """A client of the SDK for an endpoint."""
-    from docker import APIClient
-    from docker.tls import TLSConfig
-
-    tls: Any = False
-    if given := endpoint.tls:
-        pair = (given.cert, given.key) if given.cert else None
-        tls = TLSConfig(client_cert=pair, ca_cert=given.ca or None, verify=given.verify)
-    ssh = endpoint.host.startswith("ssh:")
-    return APIClient(base_url=endpoint.host, version=version, timeout=timeout, tls=tls, use_ssh_client=ssh)  # type: ignore[arg-type]
+        with suppress(OSError, AttributeError):
+            CancellableStream(iter(()), self._answer).close()
+        self._answer.close()
 
 
 @contextmanager
@@ -225,15 +256,3 @@ def refused(message: str, status: int) -> EngineRefused:
     error = EngineRefused(message.strip())
     error.status = status
     return error
-
-
-def _events(answer: Any) -> Iterator[Mapping[str, Any]]:
-    from requests.exceptions import RequestException
-    from urllib3.exceptions import HTTPError
-
-    try:
-        for line in answer.iter_lines(chunk_size=None):
-            if line:
-                yield json.loads(line)
-    except (RequestException, HTTPError, OSError):
-        return

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from devctl.errors import DevctlError
-from devctl.runtimes.engine import Engine, EngineGone
+from devctl.runtimes.engine import Engine, EngineGone, Events
 
 SILENCE = 20.0
 """Seconds without news after which the stream is opened anew: a connection through a sleeping VM dies silently."""
@@ -36,6 +36,7 @@ class EngineWatch:
         self._on_news, self._on_listening, self._on_silence = on_news, on_listening, on_silence
         self._loop = asyncio.get_running_loop()
         self._over = threading.Event()
+        self._stream: Events | None = None
         self._first = asyncio.Event()
         self._thread = threading.Thread(target=self._watch, name="docker-events", daemon=True)
         self._thread.start()
@@ -45,27 +46,38 @@ class EngineWatch:
         await self._first.wait()
 
     def close(self) -> None:
-        """No more calls. The thread ends with its next word from the engine."""
+        """No more calls."""
         self._over.set()
+        if self._stream is not None:
+            self._stream.close()
+        self._thread.join(1.0)
 
     def _watch(self) -> None:
         pause = FIRST_PAUSE
         while not self._over.is_set():
             try:
-                for event in self._engine.events(self._project, time.time() - OVERLAP, SILENCE):
-                    if self._over.is_set():
-                        return
-                    if event is None:
-                        self._call(self._listening)
-                        pause = FIRST_PAUSE
-                    else:
-                        self._call(self._on_news, event)
+                self._listen()
+                pause = FIRST_PAUSE
             except EngineGone as error:
                 self._call(self._silence, error.what)
             except DevctlError as error:
                 self._call(self._silence, str(error))
             self._over.wait(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    def _listen(self) -> None:
+        """Until the stream ends."""
+        self._stream = stream = self._engine.events(self._project, time.time() - OVERLAP, SILENCE)
+        if self._over.is_set():
+            stream.close()
+            return
+        self._call(self._listening)
+        for event in stream:
+            self._call(self._news, event)
+
+    def _news(self, event: Mapping[str, Any]) -> None:
+        if not self._over.is_set():
+            self._on_news(event)
 
     def _listening(self) -> None:
         self._first.set()
