@@ -21,8 +21,8 @@ server = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socke
 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 if host == "::": server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 server.bind((host, port)); server.listen()
-print(os.getpid(), server.getsockname()[1], flush=True)
-if "worker" in deaf and os.fork() == 0: signal.signal(signal.SIGTERM, signal.SIG_DFL)
+if "helper" in deaf: os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "1000")
+if "worker" not in deaf or os.fork(): print(os.getpid(), server.getsockname()[1], flush=True)
 while True: time.sleep(1000)
 """
 SERVE_NODE = """
@@ -68,7 +68,8 @@ class Starter:
         return process
 
     def serve(self, host: str = "127.0.0.1", *how: str, session: bool = True, port: int = 0, **env: str) -> Server:
-        """A Python listener. ``how``: "deaf" ignores SIGTERM, "worker" shares its socket with a child."""
+        """A Python listener. ``how``: "deaf" ignores SIGTERM, "worker" shares its socket with a child, "helper" has a
+        child without it."""
         argv = [sys.executable, "-S", "-E", "-c", SERVE, host, str(port), *how]
         return self.heard(self.launch(argv, session, **env))
 

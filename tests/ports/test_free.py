@@ -116,6 +116,16 @@ def test_who_listens_at_another_address_of_the_port_is_named_and_not_touched(
     assert not alive(other.pid)
 
 
+def test_a_helper_without_the_socket_goes_with_its_leader(
+    start: Any, alive: Callable[[int], bool], poll: Callable[..., Any]
+) -> None:
+    """As vite has its esbuild: whoever is left would hold on to files and memory."""
+    server = start.serve("127.0.0.1", "helper")
+    poll(lambda: len(start.marked()) == 2, what="the helper")
+    free(holder_of(server.port), server.port)
+    poll(lambda: not [pid for pid in start.marked() if alive(pid)], what="the helper's end")
+
+
 def test_in_our_own_group_only_the_holder_is_signalled(start: Any, alive: Callable[[int], bool]) -> None:
     """This test itself would be hit by a signal to the group."""
     server, sibling = start.serve(session=False), start.serve(session=False)
