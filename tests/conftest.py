@@ -28,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.docker)
 
 
+@pytest.fixture(autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of workspaces that every supervisor adds itself to is not the user's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+
+
 @pytest.fixture
 def poll() -> Callable[..., Any]:
     """``poll(condition, timeout=30.0, what="")`` → the first true value of ``condition()``, or the test fails."""
@@ -79,7 +85,7 @@ def free_port() -> Callable[[], int]:
 
 
 class Docker:
-    """The real engine, for one test: ``host`` its address, ``api`` the SDK's client, ``project`` a name of this test's own.
+    """The real engine, for one test: ``host`` its address, ``api`` the SDK's client, ``project`` this test's own name.
 
     What carries the label or the prefix of one of its projects is removed at the end, volumes too.
     """
