@@ -1,3 +1,5 @@
+# ruff: noqa: INP001 - a script
+
 """Draws the README's pictures: Control Core's real manifest and made-up states, laid out by devctl's own screens.
 
 ``python docs/tools/pictures.py`` writes docs/img/*.svg.
