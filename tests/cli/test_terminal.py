@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import termios
 from typing import Any
@@ -16,6 +17,7 @@ def test_up_on_a_terminal_draws_and_clears_and_says_how_it_went(place: Any, free
     assert "\x1b[?25l" in screen.text
     assert screen.text.rindex("\x1b[?25h") > screen.text.rindex("\x1b[?25l")
     assert "waits for db to be healthy" in screen.plain
+    assert re.search(r"\x1b\[\d+A\x1b\[J\x1b\[\?25h", screen.text), "the live view is taken away at the end"
     last = screen.plain[screen.plain.rindex(" ✓ ") :].splitlines()
     assert last[0].startswith(" ✓ 2 services healthy in ")
     assert "db " in last[0]

@@ -15,7 +15,7 @@ ERROR = DevctlError(
     where="services.yaml:12:5",
     why="it listens since 09:00\x1b[2J",
     hint="devctl ports --free 5432",
-    details=("first line", "second " * 12),
+    details=("first\x1b[31m line\x07", "second " * 12),
 )
 
 

@@ -136,7 +136,6 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        _forget_stdout()
         return Exit.DONE
     except Exception as error:
         if os.environ.get("DEVCTL_DEBUG") == "1":
