@@ -128,7 +128,9 @@ class Docker:
         for volume in self.api.volumes(filters=label)["Volumes"] or []:
             self._gone(self.api.remove_volume, volume["Name"])
         for image in self.api.images(filters={"reference": f"{project}*"}):
-            self._gone(self.api.remove_image, image["Id"], force=True)
+            for tag in image["RepoTags"] or ():
+                if tag.startswith(project):  # by its tag: the image may have another that isn't ours
+                    self._gone(self.api.remove_image, tag)
 
     @staticmethod
     def _gone(remove: Callable[..., Any], name: str, **options: bool) -> None:
