@@ -120,7 +120,7 @@ class Docker:
             self._clear(project)
 
     def _clear(self, project: str) -> None:
-        label = {"label": f"{PROJECT_LABEL}={project}"}
+        label: dict[str, Any] = {"label": f"{PROJECT_LABEL}={project}"}
         for container in self.containers(project):
             self._gone(self.api.remove_container, container["Id"], v=True, force=True)
         for network in self.api.networks(filters=label):
@@ -131,6 +131,8 @@ class Docker:
             for tag in image["RepoTags"] or ():
                 if tag.startswith(project):  # by its tag: the image may have another that isn't ours
                     self._gone(self.api.remove_image, tag)
+        for image in self.api.images(filters={**label, "dangling": True}):
+            self._gone(self.api.remove_image, image["Id"])
 
     @staticmethod
     def _gone(remove: Callable[..., Any], name: str, **options: bool) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from devctl.command import CommandError, Result, run, which
+from devctl.command import CommandError, Result, run
 from devctl.core.model import ComposeStack
 from devctl.errors import DevctlError, Exit
 from devctl.runtimes.compose_inputs import env_file
@@ -53,23 +53,18 @@ class ComposeCli:
         return (await self._call(list(arguments), ASK, None)).out
 
     async def _call(self, arguments: list[str], timeout: float, on_line: Callable[[str], None] | None) -> Result:
-        try:
-            return await self._with(["docker", "compose"], arguments, timeout, on_line)
-        except CommandError as error:
-            missing = "No such file" in error.why or _NO_PLUGIN.search(error.output)
-            if not missing:
-                raise explained(error, self.stack) from error
-        if not which("docker-compose"):
-            raise DevctlError(
-                "Docker Compose is not installed",
-                why="neither `docker compose` nor `docker-compose` can be run",
-                hint="install it: apt install docker-compose-plugin, or: brew install docker-compose",
-                code=Exit.PRECONDITION,
-            )
-        try:
-            return await self._with(["docker-compose"], arguments, timeout, on_line)
-        except CommandError as error:
-            raise explained(error, self.stack) from error
+        for command in (["docker", "compose"], ["docker-compose"]):
+            try:
+                return await self._with(command, arguments, timeout, on_line)
+            except CommandError as error:
+                if "No such file" not in error.why and not _NO_PLUGIN.search(error.output):
+                    raise explained(error, self.stack) from error
+        raise DevctlError(
+            "Docker Compose is not installed",
+            why="neither `docker compose` nor `docker-compose` can be run",
+            hint="install it: apt install docker-compose-plugin, or: brew install docker-compose",
+            code=Exit.PRECONDITION,
+        )
 
     async def _with(
         self, command: list[str], arguments: list[str], timeout: float, on_line: Callable[[str], None] | None

@@ -25,15 +25,15 @@ DOCKERFILE = "Dockerfile"
 Memory = dict[str, dict[str, Sources]]
 
 
-def sources_of(build: Build, known: Sources | None = None) -> Sources:
+def sources_of(build: Build, known: Sources | None = None, own: str = "") -> Sources:
     """All that the image would be built from now. Contents are read only of files whose size or times differ from
-    ``known``."""
+    ``known``. ``own`` is the folder of devctl's own state, which is no source even where nothing ignores it."""
     earlier = known.files if known else {}
     text = _ignore_text(build)
     files: dict[str, FileFact] = {}
     for label, folder in {"": build.context, **build.contexts}.items():
         ignore = Ignore(text if not label else _read(Path(folder) / ".dockerignore"))
-        for path, entry in walk(folder, ignore):
+        for path, entry in walk(folder, ignore, own):
             name = f"{label}:{path}" if label else path
             if fact := _fact(entry, earlier.get(name)):
                 files[name] = fact
@@ -51,23 +51,23 @@ def changed_last(build: Build, sources: Sources) -> tuple[str, float]:
     return (DOCKERFILE, moment) if moment > newest[1] else newest
 
 
-def walk(folder: str, ignore: Ignore) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def walk(
+    folder: str, ignore: Ignore, own: str = "", prefix: str = "", above: Matches = ()
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """What reaches the builder of a folder: (path relative to it, entry), folders that are themselves kept included."""
-    yield from _walk(folder, "", ignore, ())
-
-
-def _walk(folder: str, prefix: str, ignore: Ignore, above: Matches) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return
     for entry in entries:
         path = prefix + entry.name
+        if entry.path == own:
+            continue
         excluded, matches = ignore.look(path, above)
         if not excluded:
             yield path, entry
         if entry.is_dir(follow_symlinks=False) and (not excluded or ignore.keeps_below(path)):
-            yield from _walk(entry.path, path + "/", ignore, matches)
+            yield from walk(entry.path, ignore, own, path + "/", matches)
 
 
 def _fact(entry: os.DirEntry[str], known: FileFact | None) -> FileFact | None:

@@ -149,8 +149,8 @@ class StartProblem:
 
 
 _PORT = re.compile(
-    r"(?:Bind for|listen tcp[46]?|exposing port TCP)\s+\S*?:(\d+)\b.*?"
-    r"(?:already allocated|already in use|not available|failed)",
+    r"(?:Bind for|listen tcp[46]?|exposing port TCP|bind host port(?: for)?) \S*?:(\d+)(?=[\s:/]|$)"
+    r".*?(?:already allocated|already in use)",
     re.DOTALL,
 )
 _HOPELESS = (

@@ -49,7 +49,7 @@ class Preparation:
 
     def __init__(self, stack: ComposeStack, folder: Path, engine: Engine) -> None:
         self.stack, self._engine = stack, engine
-        self._cache, self._memory = ConfigCache(folder, stack), ImageMemory(folder)
+        self._cache, self._memory, self._own = ConfigCache(folder, stack), ImageMemory(folder), str(folder)
 
     async def config(self, cli: ComposeCli, *, fresh: bool = False) -> StackConfig:
         """The resolved stack, from memory while nothing it depends on changed. Raises DevctlError."""
@@ -70,7 +70,9 @@ class Preparation:
         wanted = look.config.services[service.compose]
         image, stale = self._engine.image_id(wanted.image), ""
         if wanted.build:
-            sources = look.sources[service.name] = sources_of(wanted.build, self._memory.latest(service.compose))
+            sources = look.sources[service.name] = sources_of(
+                wanted.build, self._memory.latest(service.compose), self._own
+            )
             stale = self._stale(service.compose, wanted.image, image, wanted.build, sources) if image else ""
         return ServiceFacts(
             service.name, wanted.hash, image, wanted.image, wanted.build is not None, stale,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import textwrap
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -18,12 +19,6 @@ from devctl.runtimes.compose import ComposeRuntime
 from devctl.runtimes.endpoint import Endpoint
 
 T = TypeVar("T", bound=AnyEvent)
-
-PATIENT = """
-trap 'exit 0' TERM
-echo "up $0"
-while :; do sleep 0.1; done
-"""
 
 
 class Project:
@@ -51,6 +46,11 @@ class Project:
 
     def service(self, name: str = "web", compose: str = "") -> Service:
         return Service(name=name, runtime=Runtime.CONTAINER, compose=compose or name)
+
+    def compose(self, *arguments: str, project: str = "") -> str:
+        """Docker Compose by hand."""
+        argv = ["docker", "compose", "-f", str(self.file), "-p", project or self.name, *arguments]
+        return subprocess.run(argv, env=self.environment, check=True, capture_output=True, text=True).stdout
 
     def run(self, test: Callable[[], Coroutine[Any, Any, None]], **options: Any) -> None:
         """An asynchronous test, with a new runtime (a new supervisor, as it were)."""

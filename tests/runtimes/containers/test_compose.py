@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import Any
 
 import pytest
@@ -16,19 +15,6 @@ services:
     image: devctl-test/busybox
     command: ["sh", "-c", "trap 'exit 0' TERM; echo hello; while :; do sleep 0.1; done"]
     stop_grace_period: 20s
-"""
-BUILT = """
-services:
-  web:
-    build: {context: ., args: {COLOUR: "${COLOUR:-red}"}}
-    command: ["sh", "-c", "trap 'exit 0' TERM; cat /app/main.txt; while :; do sleep 0.1; done"]
-    stop_grace_period: 20s
-"""
-DOCKERFILE = """
-FROM devctl-test/busybox
-ARG COLOUR
-RUN echo $COLOUR > /colour
-COPY . /app
 """
 
 
@@ -166,13 +152,11 @@ def test_a_container_somebody_removed_is_created_again_by_the_start(project: Any
 def test_compose_by_hand_sees_and_ends_what_devctl_started(project: Any) -> None:
     project.write(SLEEPER)
     web = project.service()
-    compose = ["docker", "compose", "-f", str(project.file), "-p", project.name]
 
     async def test() -> None:
         await project.up(web)
-        listed = subprocess.run([*compose, "ps", "--format", "{{.Service}} {{.State}}"], capture_output=True, text=True)
-        assert listed.stdout.split() == ["web", "running"]
-        subprocess.run([*compose, "down"], check=True, capture_output=True)
+        assert project.compose("ps", "--format", "{{.Service}} {{.State}}").split() == ["web", "running"]
+        project.compose("down")
         assert (await project.event(Exited)).code == 0
 
     project.run(test)
@@ -181,12 +165,11 @@ def test_compose_by_hand_sees_and_ends_what_devctl_started(project: Any) -> None
 def test_two_projects_do_not_disturb_each_other(project: Any) -> None:
     project.write(SLEEPER)
     web, other = project.service(), project.docker.new_project()
-    compose = ["docker", "compose", "-f", str(project.file), "-p", other]
 
     async def test() -> None:
         identity = await project.up(web)
-        subprocess.run([*compose, "up", "-d"], check=True, capture_output=True)
-        subprocess.run([*compose, "down"], check=True, capture_output=True)
+        project.compose("up", "-d", project=other)
+        project.compose("down", project=other)
         assert await project.changed(web, identity) == ""
         assert project.docker.container("web")["State"]["StartedAt"] == identity.started
 
