@@ -105,7 +105,9 @@ def _link(service: Service) -> Text:
 
 def _took(progress: Progress, name: str) -> str:
     begun, state = progress.begun(name), progress.state(name)
-    return duration(state.ready_at - begun) if begun is not None and state.ready_at is not None else ""
+    if begun is None or state.ready_at is None or state.ready_at < begun:
+        return ""  # it was up before anybody asked
+    return duration(state.ready_at - begun)
 
 
 def related(changes: Mapping[str, Sequence[str]], width: int) -> list[Text]:
