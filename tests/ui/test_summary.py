@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,7 +52,9 @@ def test_the_end_of_a_good_up(make: Any, shown: Shown) -> None:
 
 
 def test_nothing_to_do(make: Any, shown: Shown) -> None:
-    text = shown(closing(three(make, began=200.0), 200.1, RICH, 80))
+    looked_at_again = replace(three(make, began=200.0), setups={"postgres": 200.05})
+    text = shown(closing(looked_at_again, 200.1, RICH, 80))
+    assert "0.0 s" not in text
     assert text.startswith("\n ✓ nothing to do: all 3 services were healthy already\n")
     assert "4.1 s" not in text
 
