@@ -164,9 +164,8 @@ def _found(program: str, folder: str, made: set[str]) -> bool:
     """Whether it is there, or setup steps will put it there."""
     if "/" not in program:
         return which(program) is not None
-    promised = any(program.removeprefix("./").startswith(path.rstrip("/*")) for path in made)
     first = program.removeprefix("./").split("/")[0]
-    return promised or (Path(folder) / program).exists() or any(path.split("/")[0] == first for path in made)
+    return (Path(folder) / program).exists() or any(path.split("/")[0] == first for path in made)
 
 
 def _repositories(manifest: Manifest) -> Iterator[Finding]:
