@@ -42,6 +42,7 @@ class ComposeService(Value):
     build: Build | None = None
     ports: tuple[int, ...] = ()
     scaled: bool = False
+    network_mode: str = ""
 
 
 class StackConfig(Value):
@@ -118,6 +119,7 @@ def _service(project: str, name: str, entry: Mapping[str, Any], label: str) -> C
         image=entry.get("image") or f"{project}-{name}",
         build=_build(build) if build else None,
         ports=tuple(int(port["published"]) for port in entry.get("ports") or () if _single(port)),
+        network_mode=str(entry.get("network_mode") or ""),
         scaled=(entry.get("scale") or (entry.get("deploy") or {}).get("replicas") or 1) != 1,
     )
 

@@ -65,6 +65,10 @@ def epoch(stamp: str) -> float:
     return datetime.fromisoformat(found[1] + zone).astimezone(UTC).timestamp() + float(found[2] or 0)
 
 
+_STAMP, _PART = 31, 16384
+_STAMP_FORM = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z ")
+
+
 def container_of(entry: Mapping[str, Any]) -> Container:
     """An entry of GET /containers/json."""
     labels = entry.get("Labels") or {}
@@ -106,13 +110,14 @@ def log_lines(read: Callable[[int], bytes], framed: bool) -> Iterator[str]:
     """The lines of a log stream; ``read(n)`` gives up to n bytes. ``framed``: standard output and error are wrapped in
     frames (8 bytes: stream, 0, 0, 0, length), as they are without a terminal."""
     rest: dict[int, bytes] = {}
-    for stream, piece in _frames(read) if framed else _pieces(read):
+    for stream, piece in frames(read) if framed else _pieces(read):
         *whole, rest[stream] = (rest.get(stream, b"") + piece).split(b"\n")
         yield from (_text(line) for line in whole)
     yield from (_text(line) for line in rest.values() if line)
 
 
-def _frames(read: Callable[[int], bytes]) -> Iterator[tuple[int, bytes]]:
+def frames(read: Callable[[int], bytes]) -> Iterator[tuple[int, bytes]]:
+    """(stream, content): 1 is standard output, 2 standard error."""
     while len(header := _exactly(read, 8)) == 8:
         yield header[0], _exactly(read, int.from_bytes(header[4:], "big"))
 
@@ -130,6 +135,11 @@ def _pieces(read: Callable[[int], bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _text(line: bytes) -> str:
+    """The engine cuts a long line into parts of 16 KiB, each behind a time stamp of its own: they are put together."""
+    at = _STAMP + _PART
+    while _STAMP_FORM.match(line, at):
+        line = line[:at] + line[at + _STAMP :]
+        at += _PART
     return line.decode(errors="replace").rstrip("\r")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from devctl.runtimes.containers import (
     Run,
     container_of,
     epoch,
+    frames,
     log_lines,
     name_of,
     run_of,
@@ -141,15 +143,19 @@ class Engine:
         }
         if since:
             params["since"] = f"{since:.9f}"
-        with told(self.endpoint), closing(self._stream(f"containers/{container}/logs", params, None)) as answer:
+        with (
+            told(self.endpoint),
+            closing(self._stream("GET", f"containers/{container}/logs", None, params=params)) as answer,
+        ):
             framed = "multiplexed" in answer.headers.get("Content-Type", "") or not self.inspect(container).tty
             for line in log_lines(answer.raw.read, framed):
                 yield stamped(line)
 
-    def _stream(self, path: str, params: Mapping[str, Any], patience: float | None) -> Response:
+    def _stream(self, method: str, path: str, patience: float | None, **options: Any) -> Response:
+        """An answer that comes bit by bit; ``patience``: seconds of silence after which reading it fails."""
         client = self.client()
         url = f"{client.base_url}/v{client.api_version}/{path}"
-        answer = client.get(url, params=dict(params), stream=True, timeout=(10.0, patience))
+        answer = client.request(method, url, stream=True, timeout=(10.0, patience), **options)
         if answer.status_code >= 400:
             with closing(answer):
                 raise refused(str(answer.json().get("message", answer.reason)), answer.status_code)
@@ -183,18 +189,25 @@ class Engine:
         return None
 
     def execute(self, container: str, command: str | Sequence[str], timeout: float) -> tuple[int, str]:
-        """Run a command in a running container: (exit code, output). Raises EngineGone when it takes longer."""
-        from devctl.runtimes.engine_transport import connect
+        """Run a command in a running container: (exit code, output). Raises EngineRefused when there is no such
+        container, DevctlError when it takes longer than ``timeout`` seconds (it then goes on unheeded)."""
+        from urllib3.exceptions import ReadTimeoutError
 
         argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+        deadline = time.monotonic() + timeout
         with told(self.endpoint):
-            client = connect(self.endpoint, timeout, self.client().api_version)
-            try:
-                made = client.exec_create(container, argv)["Id"]
-                output: bytes = client.exec_start(made)
-                return int(client.exec_inspect(made)["ExitCode"] or 0), output.decode(errors="replace")
-            finally:
-                client.close()
+            made = self.client().exec_create(container, argv)["Id"]
+            start = self._stream("POST", f"exec/{made}/start", timeout, json={"Detach": False, "Tty": False})
+            output = b""
+            with closing(start) as answer:
+                try:
+                    for _, piece in frames(answer.raw.read):
+                        output += piece
+                        if time.monotonic() > deadline:
+                            raise DevctlError(f"no end after {timeout:g} s")
+                except ReadTimeoutError as error:
+                    raise DevctlError(f"no end after {timeout:g} s") from error
+            return int(self.client().exec_inspect(made)["ExitCode"] or 0), output.decode(errors="replace")
 
     def events(self, project: str, since: float, patience: float) -> Events:
         """The project's starts and ends of containers from ``since`` on; the engine listens when this returns.
@@ -203,7 +216,8 @@ class Engine:
         """
         filters = {"type": ["container"], "event": ["start", "die"], "label": [f"{PROJECT}={project}"]}
         with told(self.endpoint):
-            return Events(self._stream("events", {"since": f"{since:.9f}", "filters": json.dumps(filters)}, patience))
+            params = {"since": f"{since:.9f}", "filters": json.dumps(filters)}
+            return Events(self._stream("GET", "events", patience, params=params))
 
 
 class Events:
