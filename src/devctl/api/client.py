@@ -6,16 +6,19 @@ what still runs.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import socket
 import sys
 import time
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import msgspec
 
 from devctl import __version__
-from devctl.api.protocol import Answer, Failure, Handover, Request, Snapshot, Status, decode_answer, encode
+from devctl.api.protocol import Answer, Failure, Handover, Request, Snapshot, Status, Up, decode_answer, encode
 from devctl.command import detach
 from devctl.core.plan import Hold
 from devctl.errors import DevctlError, Exit
@@ -23,6 +26,10 @@ from devctl.workspace import Workspace
 
 START_TIMEOUT = 15.0
 """Seconds a new supervisor may take to answer."""
+ANSWER_TIMEOUT = 15.0
+"""Seconds a running one may take for its first answer. After that, silence only means that nothing happens."""
+ATTEMPTS = 5
+"""How often a supervisor that goes before it has answered is asked for anew."""
 
 
 class NoSupervisor(DevctlError):
@@ -34,6 +41,13 @@ class NoSupervisor(DevctlError):
         )
 
 
+class HungUp(DevctlError):
+    """The supervisor went before it had answered: what was asked did not happen."""
+
+    def __init__(self) -> None:
+        super().__init__("the supervisor hung up", hint="devctl status")
+
+
 class Client:
     """One workspace's supervisor, seen from a command."""
 
@@ -42,21 +56,58 @@ class Client:
 
     def ask(self, request: Request) -> Snapshot:
         """One answer. Raises NoSupervisor where there is none and none was killed, DevctlError when it refuses."""
-        connection = self._connect() or self._revive()
-        with connection, connection.makefile("rb") as lines:
-            connection.sendall(encode(request) + b"\n")
-            return _checked(lines.readline())
+        connection, lines, answer = self._request(request)
+        with connection, lines:
+            return _checked(answer)
 
     def stream(self, request: Request) -> Iterator[Snapshot]:
         """Whole Snapshots, each with the ``events`` since the one before, until the supervisor goes."""
-        connection = self._connect() or self._revive()
-        with connection, connection.makefile("rb") as lines:
-            connection.sendall(encode(request) + b"\n")
-            whole = _checked(lines.readline())
+        connection, lines, answer = self._request(request)
+        with connection, lines:
+            whole = _checked(answer)
             yield whole
-            for line in lines:
+            connection.settimeout(None)
+            for line in _until_cut(lines):
                 whole = merge(whole, _checked(line))
                 yield whole
+
+    def _request(self, request: Request) -> tuple[socket.socket, BinaryIO, bytes]:
+        """The connection and the first line of the answer. One that was just ending is asked for again, since nobody
+        has heard the request; what is to be up needs a supervisor in any case."""
+        data = _encoded(request)
+        for attempt in range(1, ATTEMPTS + 1):
+            connection = self._connect() or (self._start() if isinstance(request, Up) else self._revive())
+            lines = connection.makefile("rb")
+            try:
+                return connection, lines, self._say(connection, lines, data)
+            except DevctlError as error:
+                lines.close()
+                connection.close()
+                if not isinstance(error, HungUp) or attempt == ATTEMPTS:
+                    raise
+        raise HungUp
+
+    def _say(self, connection: socket.socket, lines: BinaryIO, data: bytes) -> bytes:
+        """One line there, one back. Raises HungUp, and DevctlError when there is no answer in time."""
+        try:
+            connection.sendall(data)
+            answer = lines.readline()
+        except TimeoutError as error:
+            raise self._hangs() from error
+        except OSError as error:
+            raise HungUp from error
+        if not answer.endswith(b"\n"):
+            raise HungUp
+        return answer
+
+    def _hangs(self) -> DevctlError:
+        pid = self.workspace.holder()
+        return DevctlError(
+            what="the supervisor does not answer",
+            where=str(self.workspace.root),
+            why=f"pid {pid} has said nothing for {ANSWER_TIMEOUT:g} s",
+            hint=f"kill -9 {pid}; services run on, and the next command takes them over",
+        )
 
     def running(self) -> bool:
         """Whether a supervisor answers."""
@@ -85,33 +136,55 @@ class Client:
         if connection is None:
             return False
         with connection, connection.makefile("rb") as lines:
-            connection.sendall(encode(Status(usage=False)) + b"\n")
             try:
-                if _checked(lines.readline()).version == __version__:
+                answer = self._say(connection, lines, _encoded(Status(usage=False)))
+                if _version(answer) == __version__:
                     return True
-            except DevctlError:
-                pass
-            connection.sendall(encode(Handover()) + b"\n")
-            lines.readline()
+                self._say(connection, lines, _encoded(Handover()))
+            except HungUp:
+                pass  # it is going anyway
         self.wait_gone()
         return False
 
     def _connect(self) -> socket.socket | None:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(ANSWER_TIMEOUT)
         try:
-            connection.connect(str(self.workspace.socket))
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            self._reach(connection)
+        except (FileNotFoundError, ConnectionError, NotADirectoryError):
             connection.close()
             return None
+        except TimeoutError as error:
+            connection.close()
+            raise self._hangs() from error
         except PermissionError as error:
             connection.close()
             why = "the workspace's supervisor belongs to another user"
             raise DevctlError("may not talk to the supervisor", str(self.workspace.socket), why) from error
         return connection
 
+    def _reach(self, connection: socket.socket) -> None:
+        """Connect; where too many wait already, wait with them. Raises OSError, TimeoutError too."""
+        deadline = time.monotonic() + ANSWER_TIMEOUT
+        while True:
+            try:
+                return connection.connect(str(self.workspace.socket))
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutError from error
+                time.sleep(0.01)
+
     def _revive(self) -> socket.socket:
-        """A supervisor that left its mark but does not answer was killed, or is just starting or ending."""
-        if self.workspace.holder() is None and not self.workspace.alive_mark.exists():
+        """One that holds the workspace but does not listen is just starting or ending. One that left its mark was
+        killed, and is started again; one that ended is not."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while self.workspace.holder() is not None:
+            if (connection := self._connect()) is not None:
+                return connection
+            if time.monotonic() > deadline:
+                raise self._never_came()
+            time.sleep(0.005)
+        if not self.workspace.alive_mark.exists():
             raise NoSupervisor(self.workspace)
         return self._start()
 
@@ -143,12 +216,32 @@ class Client:
         )
 
 
+def _encoded(request: Request) -> bytes:
+    try:
+        return encode(request) + b"\n"
+    except UnicodeEncodeError as error:
+        what = f"{error.object!r} is not valid UTF-8"
+        raise DevctlError(what, hint="give the file, folder or value another name", code=Exit.PRECONDITION) from error
+
+
+def _until_cut(lines: BinaryIO) -> Iterator[bytes]:
+    """The lines until the supervisor goes, however it goes; half a line is none."""
+    with contextlib.suppress(ConnectionError):
+        yield from itertools.takewhile(lambda line: line.endswith(b"\n"), lines)
+
+
+def _version(line: bytes) -> str:
+    """The version of whoever answered, "" where it cannot be understood."""
+    try:
+        return _checked(line).version
+    except DevctlError:
+        return ""
+
+
 def _checked(line: bytes) -> Snapshot:
-    if not line:
-        raise DevctlError("the supervisor hung up", hint="devctl status")
     try:
         answer: Answer = decode_answer(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         what = "the supervisor speaks another version's language"
         raise DevctlError(what, why=str(error), hint="devctl up replaces it; its services run on") from error
     if isinstance(answer, Failure):

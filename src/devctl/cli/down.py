@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from devctl.api.client import NoSupervisor
 from devctl.api.protocol import Down, Snapshot
 from devctl.cli.names import TakesVolumes
 from devctl.cli.place import Place, here, known_manifest
@@ -67,6 +68,9 @@ def _wait(place: Place, manifest: Manifest, names: tuple[str, ...], before: Snap
     except KeyboardInterrupt:
         sys.stderr.write("no longer waiting; what is being stopped goes on stopping: devctl status\n")
         return Exit.INTERRUPTED
+    except NoSupervisor:  # another ``down`` was quicker
+        out.write(stopped(len(running), time.monotonic() - began, {}, out.glyphs))
+        return Exit.DONE
     if not services:
         place.client.wait_gone()
     failed = not_stopped(progress)

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from devctl import __version__
-from devctl.api.protocol import Handover, Snapshot, Usage
+from devctl.api.protocol import Down, Handover, Snapshot, Usage
 from devctl.core.model import Runtime, Service
 from devctl.core.state import ProcessIdentity, ServiceState, StartFailed
 from devctl.logs import Logs
@@ -35,6 +35,9 @@ from devctl.supervisor.stack import Stack
 from devctl.workspace import Workspace, register
 
 log = logging.getLogger(__name__)
+
+UNASKED = 10.0
+"""Seconds after which a supervisor that nobody has asked for anything goes: it came too late, or for nothing."""
 
 
 class Supervisor:
@@ -77,6 +80,7 @@ class Supervisor:
         self.workspace.alive_mark.touch()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.loop.post, Handover())
+        asyncio.get_running_loop().call_later(UNASKED, self._go_unless_asked)
         gc.freeze()
         handover = await self.loop.run()
         await self.effects.close()
@@ -90,6 +94,10 @@ class Supervisor:
         await self.stack.close()
         await self.processes.close()
         self.journal.close()
+
+    def _go_unless_asked(self) -> None:
+        if not self.loop.wanted and not any(state.active for state in self.loop.states.values()):
+            self.loop.post(Down(exit=True))
 
     def _begin(self) -> None:
         self.journal.set_aside()
