@@ -132,6 +132,7 @@ def test_an_end_that_comes_later_is_told_once(project: Any, apoll: Any) -> None:
         again = await project.start(web, run=2)
         assert again.started > identity.started
         await project.stop(web, again, run=2)
+        await project.stop(web, await project.start(web, run=3), run=3)
 
     project.run(test)
     assert len([event for event in project.events if isinstance(event, Exited)]) == 1

@@ -156,6 +156,26 @@ def test_nothing_to_do_starts_no_process(project: Any, tmp_path_factory: pytest.
     assert not calls.exists()
 
 
+def test_a_remembered_hash_is_asked_again_before_it_costs_a_container(project: Any) -> None:
+    project.write(PLAIN)
+    web = project.service()
+
+    async def first() -> None:
+        await project.up(web)
+
+    async def second() -> None:
+        identity = await project.start(web, run=2)
+        assert await project.changed(web, identity, run=2) == ""
+
+    project.run(first)
+    remembered = project.root / ".devctl" / "compose.json"
+    text = json.loads(remembered.read_text())
+    text["config"]["services"]["web"]["hash"] = "0" * 64  # as another version of Compose would make it
+    remembered.write_text(json.dumps(text))
+    project.run(second)
+    assert not [event for event in project.events if isinstance(event, Stopping)]
+
+
 def test_an_image_built_by_hand_is_adopted_when_younger_than_its_sources(project: Any) -> None:
     project.write(COMPOSE, Dockerfile=DOCKERFILE, main__txt="one")
     for path in (project.root, *project.root.iterdir()):

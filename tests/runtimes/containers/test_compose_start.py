@@ -124,6 +124,29 @@ def test_what_the_engine_restarts_by_itself_ends_and_can_be_started_again(projec
     project.run(test)
 
 
+def test_a_start_does_not_wait_for_the_engines_own_next_restart(project: Any, apoll: Any) -> None:
+    project.write("""
+        services:
+          web: {image: devctl-test/busybox, command: ["sh", "-c", "exit 7"], restart: always}
+        """)
+    web = project.service()
+
+    def resting() -> bool:
+        found = project.docker.container("web")
+        return found["State"]["Status"] == "restarting" and found["RestartCount"] >= 4
+
+    async def test() -> None:
+        await project.changed(web)
+        project.docker.api.start(project.docker.container("web")["Id"])
+        await apoll(resting)
+        before = project.docker.container("web")["RestartCount"]
+        identity = await project.start(web)
+        assert identity.started
+        assert project.docker.container("web")["RestartCount"] < before
+
+    project.run(test)
+
+
 def test_a_restart_by_hand_ends_the_run_and_the_next_start_takes_over_what_runs(project: Any) -> None:
     project.write(SLEEPER)
     web = project.service()

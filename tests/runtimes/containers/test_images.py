@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from devctl.runtimes import images
 from devctl.runtimes.compose_config import Build
 from devctl.runtimes.dockerignore import Ignore
 from devctl.runtimes.images import ImageMemory, changed_last, sources_of, walk
@@ -57,6 +59,13 @@ def test_a_known_file_is_not_read_again(context: Path) -> None:
     known = FileFact(facts.st_mode & 0o777, 3, facts.st_mtime_ns, facts.st_ctime_ns, "remembered")
     again = sources_of(build(context), Sources({**before.files, "app/main.py": known}))
     assert again.files["app/main.py"].digest == "remembered"
+
+
+def test_times_are_trusted_only_once_they_cannot_come_again(context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sources_of(build(context)).files["app/main.py"].changed == 0
+    now = time.time_ns()
+    monkeypatch.setattr(images.time, "time_ns", lambda: now + 3_600_000_000_000)
+    assert sources_of(build(context)).files["app/main.py"].changed > 0
 
 
 def test_modes_links_new_and_vanished_files_count(context: Path) -> None:
