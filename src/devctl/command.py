@@ -37,6 +37,15 @@ class Result:
     err: str = ""
 
 
+@dataclass(frozen=True)
+class Raw:
+    """As Result, with the bytes as they came: file names may be no text."""
+
+    code: int
+    out: bytes
+    err: bytes = b""
+
+
 class CommandError(DevctlError):
     """A command failed: shows the command, how it ended, and its last lines."""
 
@@ -46,6 +55,10 @@ class CommandError(DevctlError):
             what=f"{shown(argv)} failed", where=str(cwd or ""), why=why, hint=hint, code=Exit.FAILED, details=lines
         )
         self.output = output
+
+
+class OutOfTime(CommandError):
+    """It had not ended when its time was over, and was ended with its whole group."""
 
 
 def shown(argv: Argv) -> str:
@@ -95,6 +108,21 @@ def output(
     input: str | None = None,  # noqa: A002 - subprocess's own word
 ) -> Result:
     """Run it and wait; ``timeout`` in seconds. Raises CommandError (also, with ``check``, for a code other than 0)."""
+    given = None if input is None else input.encode()
+    done = raw(argv, cwd=cwd, env=env, timeout=timeout, check=check, input=given)
+    return Result(done.code, _text(done.out), _text(done.err))
+
+
+def raw(
+    argv: Argv,
+    *,
+    cwd: Path | str | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = 30,
+    check: bool = True,
+    input: bytes | None = None,  # noqa: A002 - subprocess's own word
+) -> Raw:
+    """As output(), in bytes. Arguments that are no text are given with surrogate escapes."""
     arguments = _arguments(argv)
     try:
         process = subprocess.Popen(
@@ -117,26 +145,24 @@ def output(
                 raise _too_long(argv, timeout, cwd, _text(error.output) + _text(error.stderr)) from error
             raise
     if check and process.returncode:
-        raise _ended(argv, process.returncode, cwd, out + err)
-    return Result(process.returncode, out, err)
+        raise _ended(argv, process.returncode, cwd, _text(out) + _text(err))
+    return Raw(process.returncode, out, err)
 
 
-def _communicate(process: subprocess.Popen[bytes], given: str | None, timeout: float | None) -> tuple[str, str]:
+def _communicate(process: subprocess.Popen[bytes], sent: bytes | None, timeout: float | None) -> tuple[bytes, bytes]:
     """Both streams until they end, or until the process did and something it left running holds them open.
 
     Raises TimeoutExpired.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    sent = None if given is None else given.encode()
     while True:
         left = LINGER if deadline is None else min(LINGER, max(0.0, deadline - time.monotonic()))
         ended = process.poll() is not None
         try:
-            out, err = process.communicate(sent, left)
-            return _text(out), _text(err)
+            return process.communicate(sent, left)
         except subprocess.TimeoutExpired as error:
             if ended:
-                return _text(error.output), _text(error.stderr)
+                return error.output or b"", error.stderr or b""
             if process.poll() is None and deadline is not None and time.monotonic() >= deadline:
                 raise
             sent = None
@@ -146,8 +172,8 @@ def _text(raw: bytes | str | None) -> str:
     return raw.decode(errors="replace") if isinstance(raw, bytes) else raw or ""
 
 
-def _too_long(argv: Argv, timeout: float | None, cwd: object, output: str) -> CommandError:
-    return CommandError(argv, f"no end after {timeout:g} s", cwd=cwd, output=output)
+def _too_long(argv: Argv, timeout: float | None, cwd: object, output: str) -> OutOfTime:
+    return OutOfTime(argv, f"no end after {timeout:g} s", cwd=cwd, output=output)
 
 
 def _end_now(process: subprocess.Popen[bytes]) -> None:
