@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from devctl import command
-from devctl.command import CommandError, Result, output, run
+from devctl.awaited import run
+from devctl.command import CommandError, Result, output
 from devctl.errors import DevctlError
 
 Poll = Callable[..., Any]

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from devctl.command import CommandError, OutOfTime, Raw, Result, raw, run
+from devctl.awaited import run
+from devctl.command import CommandError, OutOfTime, Raw, Result, raw
 
 TIMEOUT = 30.0
 """Seconds a git command on this machine may take."""

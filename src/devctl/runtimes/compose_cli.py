@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from devctl.command import CommandError, Result, run
+from devctl.awaited import run
+from devctl.command import CommandError, Result
 from devctl.core.model import ComposeStack
 from devctl.errors import DevctlError, Exit
 from devctl.runtimes.compose_inputs import env_file

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from devctl.awaited import run as run_command
 from devctl.command import CommandError
-from devctl.command import run as run_command
 from devctl.core.model import Service, SetupStep, Value
 from devctl.errors import DevctlError
 from devctl.setup.policy import Facts, changed, command_words, settled, staleness

@@ -70,6 +70,19 @@ _encode = msgspec.json.Encoder().encode
 _BEGAN = b'{"type":"began"'
 
 
+def standing(
+    manifest: Manifest | None,
+    services: Mapping[str, Service],
+    wanted: Iterable[str],
+    states: Mapping[str, ServiceState],
+) -> list[Record]:
+    """All that a later supervisor must know, as records."""
+    known: list[Record] = [Known(manifest=manifest)] if manifest else []
+    of_manifest = manifest.services if manifest else {}
+    retired = {name: service for name, service in services.items() if name not in of_manifest}
+    return [*known, Wanted(names=tuple(sorted(wanted))), Standing(states=dict(states), retired=retired)]
+
+
 class Past(Value):
     """What an earlier supervisor left: () and {} when there is nothing to take over. ``retired``: see ``succeed``."""
 

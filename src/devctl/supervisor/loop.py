@@ -5,18 +5,10 @@ Nothing else changes a state, so there is no lock anywhere in the supervisor.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
-import msgspec
-
-from devctl import __version__
 from devctl.api.protocol import Down, Handover, Request, Restart, Snapshot, Up
 from devctl.core.graph import closure, needed_by, needs, order
 from devctl.core.lifecycle import IllegalEvent, step
@@ -34,31 +26,12 @@ from devctl.core.state import (
     State,
     Stopping,
 )
-from devctl.supervisor.journal import Ended, Happened, Journal, Known, Past, Record, Standing, Wanted, succeed
+from devctl.supervisor.contract import Effects
+from devctl.supervisor.inbox import Inbox
+from devctl.supervisor.journal import Ended, Happened, Journal, Known, Past, Record, Wanted, standing, succeed
+from devctl.supervisor.telling import News, Standpoint, whole
 
 log = logging.getLogger(__name__)
-
-
-class Effects(Protocol):
-    """What the loop has done for it. Every effect answers, later, with events in the inbox."""
-
-    def prepare(self, services: list[Service]) -> None:
-        """Make setup, image and container current."""
-
-    def start(self, service: Service, run: int) -> None:
-        """Start this run."""
-
-    def stop(self, service: Service, run: int) -> None:
-        """Stop this run and everything it left."""
-
-    def interrupt_setup(self, name: str) -> None:
-        """Its setup is no longer wanted."""
-
-    def changed(self, service: Service, after: ServiceState) -> None:
-        """A state changed: begin or end to watch it."""
-
-    def asked(self, request: Up) -> None:
-        """Remember what only the request knows: the environment, the engine's address."""
 
 
 def _tell_nobody(snapshot: Snapshot) -> None:
@@ -85,16 +58,10 @@ class Loop:
         self.effects: Effects | None = None
         self.publish: Callable[[Snapshot], None] = _tell_nobody
         self._journal, self._clock, self._wall = journal, clock, wall
-        self._inbox: deque[AnyEvent | Request] = deque()
-        self._taken: list[asyncio.Future[None]] = []
-        self._wake = asyncio.Event()
+        self._inbox = Inbox()
         self._records: list[Record] = []
-        self._events: list[AnyEvent] = []
-        self._touched: set[str] = set()
         self._dirty: dict[str, None] = dict.fromkeys(self.services)
-        self._released: set[str] = set()
-        self._held: set[str] = set()
-        self._told = (self.manifest, self.wanted)
+        self._news = News(self.manifest, self.wanted)
         self._leaving = False
         self._handover = False
         self._rewire()
@@ -103,15 +70,11 @@ class Loop:
 
     def post(self, item: AnyEvent | Request) -> None:
         """Put news or a request into the inbox. To be called on the loop's thread."""
-        self._inbox.append(item)
-        self._wake.set()
+        self._inbox.post(item)
 
     async def submit(self, request: Request) -> None:
         """Post a request and wait until it has been taken in and acted upon."""
-        taken = asyncio.get_running_loop().create_future()
-        self._taken.append(taken)
-        self.post(request)
-        await taken
+        await self._inbox.submit(request)
 
     async def run(self) -> bool:
         """Work until a Down(exit) is done or a Handover comes. True when it was a handover."""
@@ -126,11 +89,7 @@ class Loop:
     async def _sleep(self) -> None:
         until = min((hold.until for hold in self.holds.values() if hold.until is not None), default=None)
         delay = None if until is None else max(0.0, until - self._clock())
-        if self._inbox:
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), delay)
-        self._wake.clear()
+        await self._inbox.wait(delay)
 
     def _over(self) -> bool:
         if self._handover:
@@ -143,16 +102,12 @@ class Loop:
     def turn(self) -> None:
         """Take in everything that came, decide, act, tell."""
         now = self._clock()
-        while self._inbox:
-            item = self._inbox.popleft()
+        for item in self._inbox.drain():
             self._take(item, now) if isinstance(item, Request) else self._apply(item, now)
         self._look_at(name for name, hold in self.holds.items() if hold.until is not None and hold.until <= now)
         self._decide(now)
         self._tell()
-        for taken in self._taken:
-            if not taken.done():
-                taken.set_result(None)
-        self._taken.clear()
+        self._inbox.acted()
 
     def _take(self, request: Request, now: float) -> None:
         match request:
@@ -243,8 +198,7 @@ class Loop:
             return
         self.states[event.service] = after
         self._records.append(Happened(at=self._wall(), now=now, event=event))
-        self._events.append(event)
-        self._touched.add(event.service)
+        self._news.happened(event)
         self._dirty[event.service] = None
         if self.effects:
             self.effects.changed(service, after)
@@ -284,12 +238,10 @@ class Loop:
                 continue
             if new is None:
                 del self.holds[name]
-                self._released.add(name)
-                self._held.discard(name)
+                self._news.released(name)
             else:
                 self.holds[name] = new
-                self._held.add(name)
-                self._released.discard(name)
+                self._news.held(name)
 
     def _act(self, actions: Iterable[Action], now: float) -> None:
         preparing: list[Service] = []
@@ -326,16 +278,12 @@ class Loop:
 
     def standing(self) -> list[Record]:
         """All that a later supervisor must know."""
-        known: list[Record] = [Known(manifest=self.manifest)] if self.manifest else []
-        of_manifest = self.manifest.services if self.manifest else {}
-        retired = {name: service for name, service in self.services.items() if name not in of_manifest}
-        return [*known, Wanted(names=tuple(sorted(self.wanted))), Standing(states=self.states, retired=retired)]
+        return standing(self.manifest, self.services, self.wanted, self.states)
 
     def settle(self) -> None:
         """Put on record what came after the end, when the last effects have ended: nothing is begun any more."""
         self.effects, now = None, self._clock()
-        while self._inbox:
-            item = self._inbox.popleft()
+        for item in self._inbox.drain():
             if not isinstance(item, Request):
                 self._apply(item, now)
         self._journal_now()
@@ -343,47 +291,21 @@ class Loop:
     # -- tell
 
     def _tell(self) -> None:
-        told = (self.manifest, self.wanted)
-        if not (self._touched or self._held or self._released or told != self._told):
-            return
-        events = tuple(self._events)
-        if self.manifest is not self._told[0]:
-            self.publish(msgspec.structs.replace(self.snapshot(), events=events))
-        else:
-            self.publish(
-                self._snapshot(
-                    states={name: self.states[name] for name in self._touched if name in self.services},
-                    holds=tuple(self.holds[name] for name in self._held),
-                    events=events,
-                    released=tuple(self._released),
-                )
-            )
-        self._told = told
-        self._touched, self._held, self._released, self._events = set(), set(), set(), []
+        if (news := self._news.take(self._known())) is not None:
+            self.publish(news)
 
     def snapshot(self) -> Snapshot:
         """Everything."""
-        known = {name: self.states.get(name) or ServiceState(name=name) for name in self.services}
-        whole = self._snapshot(states=known, holds=tuple(self.holds.values()), events=(), released=())
-        return msgspec.structs.replace(whole, manifest=self.manifest)
+        return whole(self._known())
 
-    def _snapshot(
-        self,
-        *,
-        states: dict[str, ServiceState],
-        holds: tuple[Hold, ...],
-        events: tuple[AnyEvent, ...],
-        released: tuple[str, ...],
-    ) -> Snapshot:
-        return Snapshot(
-            version=__version__,
-            pid=os.getpid(),
+    def _known(self) -> Standpoint:
+        return Standpoint(
+            manifest=self.manifest,
+            services=self.services,
+            wanted=self.wanted,
+            states=self.states,
+            holds=self.holds,
             started=self.started,
             clock=(self._clock(), self._wall()),
-            states=states,
-            holds=holds,
-            events=events,
-            released=released,
-            wanted=tuple(name for name in self.services if name in self.wanted),
-            warnings=(self._journal.problem,) if self._journal.problem else (),
+            problem=self._journal.problem,
         )
