@@ -70,12 +70,17 @@ class ComposeCli:
     async def _with(
         self, command: list[str], arguments: list[str], timeout: float, on_line: Callable[[str], None] | None
     ) -> Result:
-        argv = [*command, "--ansi", "never", *self._options(), *arguments]
-        folder = Path(self.stack.files[0]).parent
-        return await run(argv, cwd=folder, env=self.environment, timeout=timeout, on_line=on_line)
+        argv = [*command, *self.options(), *arguments]
+        return await run(argv, cwd=self.folder, env=self.environment, timeout=timeout, on_line=on_line)
 
-    def _options(self) -> list[str]:
-        options = ["--project-name", self.stack.project, "--profile", "*"]
+    @property
+    def folder(self) -> Path:
+        """Where Compose is run: beside its first file."""
+        return Path(self.stack.files[0]).parent
+
+    def options(self) -> list[str]:
+        """What names this stack, after the words of the command."""
+        options = ["--ansi", "never", "--project-name", self.stack.project, "--profile", "*"]
         for path in self.stack.files:
             options += ["--file", path]
         path = env_file(self.stack)
