@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from devctl.errors import DevctlError, Exit
@@ -17,6 +18,12 @@ def print_json(value: Any) -> None:
 def json_text(value: Any, indent: int | None = None) -> str:
     """JSON that the stream's encoding can carry whole."""
     return json.dumps(value, indent=indent, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf"))
+
+
+def tell(lines: Iterable[str]) -> None:
+    """What was done, beside what was asked for: on standard error."""
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    sys.stderr.flush()
 
 
 def can_ask() -> bool:

@@ -21,6 +21,9 @@ FAMILIES: dict[str, dict[str, Verb]] = {
         "why": Verb("devctl.cli.why", "what a service needs, what needs it, and why it is not up"),
         "logs": Verb("devctl.cli.logs", "the logs of one service, or of many merged by time"),
     },
+    "The day in git": {
+        "remotes": Verb("devctl.cli.remotes", "every repository, branch and remote: ahead, behind, last sync"),
+    },
     "The machine": {
         "ports": Verb("devctl.cli.ports", "every port of the manifest: free, ours, or held by whom"),
         "check": Verb("devctl.cli.check", "everything that can be known without starting anything"),
