@@ -1,4 +1,4 @@
-"""Makes the tables and the first rows. It waits for nothing and may be run again at any time.
+"""Migrates the database and adds the first rows. It waits for nothing and may be run again at any time.
 
 What exists stays as it is: an administrator who changed the password keeps it, a policy switched off stays off.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 
 from app.database import engine
-from app.models import Base, Policy, User
+from app.models import Policy, User
 from app.security import hash_password, new_api_key
 from app.settings import ADMIN_PASSWORD
+from schema import UnknownSchemaError, migrate
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -69,11 +70,14 @@ def seed(session: Session) -> list[str]:
 
 def main() -> int:
     try:
-        Base.metadata.create_all(engine)
+        migrate(engine)
         with Session(engine) as session:
             added = seed(session)
     except OperationalError as error:
         print(f"init_db: the database does not answer: {error.orig}", file=sys.stderr)
+        return 1
+    except UnknownSchemaError as error:
+        print(f"init_db: nothing was changed, the tables are none of ours: {error}", file=sys.stderr)
         return 1
     print("init_db: tables are there; " + (f"added {', '.join(added)}" if added else "nothing to add"))
     return 0
