@@ -6,54 +6,31 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
 from devctl import __version__
+from devctl.cli.family import Command, Family
 from devctl.cli.verbs import FAMILIES, VERBS
 from devctl.errors import DevctlError, Exit
 
-Command = Any
-"""typer keeps the classes of commands and contexts to itself."""
 
+class Verbs(Family):
+    """All verbs of devctl."""
 
-class Verbs(TyperGroup):
-    """The verbs by name. Only the one that is called is imported."""
-
-    def list_commands(self, ctx: Command) -> list[str]:
-        """All verbs, in the overview's order."""
-        del ctx
-        return list(VERBS)
-
-    def get_command(self, ctx: Command, cmd_name: str) -> Command:
-        """The verb's command, None for one that doesn't exist."""
-        del ctx
-        verb = VERBS.get(cmd_name)
-        if verb is None:
-            return None
-        command = get_command(import_module(verb.module).app)
-        command.name = cmd_name
-        return command
-
-    def resolve_command(self, ctx: Command, args: list[str]) -> Command:
-        """Raises DevctlError, with the verb that was probably meant, for an unknown one."""
-        if args[0] not in VERBS and not args[0].startswith("-"):
-            raise unknown_verb(args[0])
-        return super().resolve_command(ctx, args)
+    verbs = VERBS
 
     def parse_args(self, ctx: Command, args: list[str]) -> list[str]:
         """``--file`` may also stand behind the verb."""
         return super().parse_args(ctx, file_first(args))
 
     def format_commands(self, ctx: Command, formatter: Command) -> None:
-        """The overview, from the table of verbs: nothing is imported for it."""
+        """The overview, by families."""
         del ctx
         for title, verbs in FAMILIES.items():
             with formatter.section(title):
@@ -69,15 +46,6 @@ def file_first(arguments: list[str]) -> list[str]:
             length = 2 if word == "--file" else 1
             return arguments[index : index + length] + arguments[:index] + arguments[index + length :]
     return arguments
-
-
-def unknown_verb(word: str) -> DevctlError:
-    """There is no such verb; perhaps another was meant."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, VERBS, 1)
-    hint = f"did you mean devctl {near[0]}?" if near else "devctl --help lists the verbs"
-    return DevctlError(f"there is no verb {word!r}", hint=hint, code=Exit.USAGE)
 
 
 app = typer.Typer(cls=Verbs, name="devctl", rich_markup_mode=None, invoke_without_command=True)

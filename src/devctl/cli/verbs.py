@@ -24,6 +24,9 @@ FAMILIES: dict[str, dict[str, Verb]] = {
     "The day in git": {
         "remotes": Verb("devctl.cli.remotes", "every repository, branch and remote: ahead, behind, last sync"),
     },
+    "Databases": {
+        "db": Verb("devctl.cli.db", "migrations and copies of a service's database"),
+    },
     "The machine": {
         "ports": Verb("devctl.cli.ports", "every port of the manifest: free, ours, or held by whom"),
         "check": Verb("devctl.cli.check", "everything that can be known without starting anything"),
@@ -32,3 +35,8 @@ FAMILIES: dict[str, dict[str, Verb]] = {
 }
 
 VERBS: dict[str, Verb] = {name: verb for family in FAMILIES.values() for name, verb in family.items()}
+
+DATABASE: dict[str, Verb] = {
+    "url": Verb("devctl.cli.db.url", "the database's address, without its password"),
+}
+"""The verbs behind ``devctl db``."""

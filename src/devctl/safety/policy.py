@@ -117,7 +117,7 @@ def _by_listener(url: DatabaseUrl, listener: Listener | None) -> Standing | None
     if listener is not None and listener.kind is Kind.NOBODY:
         return None  # there is nothing to harm; connecting will say so
     held = f"{url.server.host}:{url.server.port} is held by {listener.said if listener else 'somebody'}"
-    if listener and listener.kind in {Kind.PROCESS, Kind.OURS} and _program(listener.name) in _TUNNELS:
+    if listener and listener.kind in {Kind.PROCESS, Kind.OURS} and is_tunnel(listener.name):
         hint = "end the tunnel, or name a database of this machine in database.url"
         return Standing(local=False, reason=f"{held}, which leads to another machine", hint=hint)
     if (listener and _is_server(listener)) or (listener and harmless(url.name)):
@@ -136,6 +136,11 @@ def _is_server(listener: Listener) -> bool:
         case Kind.CONTAINER:
             return _FORWARDERS.isdisjoint(words(listener.name))
     return _program(listener.name) in _SERVERS
+
+
+def is_tunnel(program: str) -> bool:
+    """Whether a program is known to hand connections on to somewhere else."""
+    return _program(program) in _TUNNELS
 
 
 def _program(name: str) -> str:
