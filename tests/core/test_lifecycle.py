@@ -25,6 +25,7 @@ from devctl.core.state import (
     SetupDone,
     SetupFailed,
     SetupStarted,
+    SourcesChanged,
     Started,
     StartFailed,
     Starting,
@@ -97,6 +98,8 @@ INTO: dict[State, History] = {
 EVENTS: dict[str, AnyEvent] = {
     "asked": Asked(service=N),
     "restart asked": RestartAsked(service=N),
+    "sources changed": SourcesChanged(service=N, because="2 commits pulled"),
+    "inputs changed": SourcesChanged(service=N),
     "setup started": SetupStarted(service=N),
     "setup done": SetupDone(service=N),
     "setup redone": SetupDone(service=N, changed="package.json changed"),
@@ -120,6 +123,8 @@ TABLE = """
                      stopped   starting  running   backoff   stopping  exited    fatal
 asked                stopped   starting  running   stopped   stopping  stopped   stopped
 restart asked        stopped   starting  running   stopped   stopping  stopped   stopped
+sources changed      stopped   starting  running   stopped   stopping  stopped   stopped
+inputs changed       stopped   starting  running   backoff   stopping  exited    fatal
 setup started        stopped   starting  running   backoff   stopping  exited    fatal
 setup done           stopped   starting  running   backoff   stopping  exited    fatal
 setup redone         stopped   starting  running   backoff   stopping  stopped   fatal
@@ -171,6 +176,32 @@ def test_the_table_of_transitions_knows_every_event_and_promises_nothing_that_ne
     assert set(TRANSITIONS) == {type(event) for event in EVENTS.values()}
     never = {(event.__name__, str(old), str(new)) for event, old, new in promised - reached}
     assert never == set()
+
+
+def test_a_change_while_the_setup_runs_makes_it_run_again() -> None:
+    begun = [Asked(service=N), SetupStarted(service=N), SourcesChanged(service=N)]
+    for ends in (SetupDone(service=N, changed="npm ci"), SetupFailed(service=N, reason="no"), SetupFailed(service=N)):
+        again = after([*begun, SetupStarted(service=N), ends])
+        assert (again.state, again.setup) == (State.STOPPED, Setup.NEEDED)
+        assert after([SetupStarted(service=N), SetupDone(service=N)], start=again).setup is Setup.DONE
+
+
+def test_changed_sources_restart_what_runs_and_try_again_what_failed() -> None:
+    changed = SourcesChanged(service=N, because="2 commits pulled")
+    up = after([*healthy(), changed])
+    assert (up.state, up.stale, up.setup) == (State.RUNNING, "2 commits pulled", Setup.NEEDED)
+    failed = after([Asked(service=N), SetupStarted(service=N), SetupFailed(service=N, reason="npm ci failed"), changed])
+    assert (failed.state, failed.setup, failed.failures) == (State.STOPPED, Setup.NEEDED, 0)
+    done = after([*running(), crash(code=0), changed], ONCE)
+    assert (done.state, done.completed) == (State.STOPPED, False)
+
+
+def test_inputs_that_may_have_changed_touch_no_run_and_forgive_no_failure() -> None:
+    looked = SourcesChanged(service=N)
+    up = after([*healthy(), looked])
+    assert (up.state, up.stale, up.setup) == (State.RUNNING, "", Setup.NEEDED)
+    failed = after([Asked(service=N), SetupStarted(service=N), SetupFailed(service=N, reason="npm ci failed")])
+    assert step(API, failed, looked, 300.0) is failed
 
 
 @pytest.mark.parametrize("run", [1, 2])

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from devctl.api import client
-from devctl.api.protocol import Down, Request, Restart, Snapshot, Up
+from devctl.api.protocol import Down, Renew, Request, Restart, Snapshot, Up
 from devctl.core import graph, lifecycle, plan, reconcile
 from devctl.core.lifecycle import step
 from devctl.core.model import (
@@ -480,7 +480,7 @@ class Sim:
         known = past.manifest.services if past.manifest else {}
         must({**past.retired, **known} == loop.services, "other services are on record")
         live = {
-            name: replace(state, setup=Setup.NEEDED) if state.setup is Setup.RUNNING else state
+            name: replace(state, setup=Setup.NEEDED, setup_again=False) if state.setup is Setup.RUNNING else state
             for name, state in loop.states.items()
         }
         must(past.states == live, "other states are on record", past.states, live)
@@ -551,9 +551,15 @@ class Sim:
         self.end_well()
 
     def ask(self, request: Request) -> None:
+        wanted, known, generation = self.loop.wanted, frozenset(self.loop.services), self.generation
+        alone = not self.loop._inbox
         self.post(request)
         if self.rng.random() < 0.9:
             self.turn()
+            if isinstance(request, Renew) and alone and generation == self.generation:
+                fresh = self.loop.services.keys() - known if wanted else frozenset()
+                new = graph.closure(graph.needs(self.loop.services), {*wanted, *fresh})
+                must(self.loop.wanted <= new, "a renewal brought up", sorted(self.loop.wanted - new))
 
     def request(self) -> Request:
         if self.rng.random() < 0.3:
@@ -562,7 +568,9 @@ class Sim:
         chosen = self.rng.sample(names, self.rng.randint(min(1, len(names)), len(names)))
         kind = self.rng.random()
         if kind < 0.6 or self.loop.manifest is None:
-            return Up(manifest=self.manifest, names=graph.requirements(self.manifest, chosen))
+            up = Up(manifest=self.manifest, names=graph.requirements(self.manifest, chosen))
+            pulled = self.rng.random() < 0.2
+            return Renew(up=up, changed=dict.fromkeys(chosen[:2], "2 commits pulled")) if pulled else up
         if kind < 0.85:
             return Down(names=tuple(chosen) if self.rng.random() < 0.7 else ())
         return Restart(names=tuple(chosen[:2]))

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from devctl.api.client import merge
-from devctl.api.protocol import Down, Handover, Request, Restart, Snapshot, Status, Up
+from devctl.api.protocol import Down, Handover, Renew, Request, Restart, Snapshot, Status, Up
 from devctl.core.model import Dependency, HealthCheck, Manifest, ProcessSpec, Runtime, Service, TcpProbe
 from devctl.core.state import (
     AnyEvent,
@@ -133,6 +133,33 @@ def test_up_prepares_everything_and_starts_each_the_moment_it_can(bench: Bench) 
     assert bench.turn(Started(service="db", run=1, identity=WHO)) == []
     assert bench.turn(ProbePassed(service="db", run=1)) == ["start api 1"]
     assert bench.loop.holds["ui"].reason == "waits for api to be healthy"
+
+
+def test_pulled_sources_restart_what_they_touch_and_only_have_the_rest_looked_at(all_up: Bench) -> None:
+    did = all_up.turn(Renew(up=up(CHAIN), changed={"api": "2 commits pulled"}))
+    assert did == ["asked", "stop api 1", "prepare db api ui"]
+    assert all_up.told[-1].renewals == 1
+    for name in CHAIN.services:
+        all_up.turn(SetupDone(service=name))
+    assert all_up.turn(Stopped(service="api", run=1)) == ["start api 2"]
+    assert all_up.state("db").run == all_up.state("ui").run == 1
+
+
+def test_a_renewal_brings_up_what_is_new_in_the_manifest_and_nothing_that_was_taken_down(all_up: Bench) -> None:
+    all_up.turn(Down(names=("ui",)))
+    all_up.turn(Stopped(service="ui", run=1))
+    wider = manifest(*CHAIN.services.values(), service("docs", "api"))
+    assert "prepare db api docs" in all_up.turn(Renew(up=up(wider), changed={"ui": "2 commits pulled"}))
+    assert all_up.loop.wanted == {"db", "api", "docs"}
+    assert all_up.turn(SetupDone(service="docs")) == ["start docs 1"]
+
+
+def test_a_renewal_after_down_changes_nothing_and_is_told_all_the_same(all_up: Bench) -> None:
+    all_up.turn(Down())
+    told = len(all_up.told)
+    assert all_up.turn(Renew(up=up(CHAIN), changed={"api": "2 commits pulled"})) == []
+    assert all_up.loop.wanted == frozenset()
+    assert all_up.told[told].renewals == all_up.loop.snapshot().renewals == 1
 
 
 def test_down_stops_the_last_first_and_ends_the_supervisor(all_up: Bench) -> None:

@@ -39,6 +39,15 @@ class Restart(Value, tag="restart"):
     names: tuple[str, ...]
 
 
+class Renew(Value, tag="renew"):
+    """Sources changed under what ``up`` asked for. All of it that is still wanted has its setup looked at again;
+    ``changed`` maps a service to why its own run is outdated. ``up`` may carry another manifest: what is new in it is
+    wanted too, but nothing that somebody has taken down meanwhile."""
+
+    up: Up
+    changed: dict[str, str] = {}
+
+
 class Status(Value, tag="status"):
     """One Snapshot, with CPU and memory when ``usage``."""
 
@@ -53,7 +62,7 @@ class Handover(Value, tag="handover"):
     """The supervisor ends, its services run on: a newer one adopts them."""
 
 
-Request = Up | Down | Restart | Status | Follow | Handover
+Request = Up | Down | Restart | Renew | Status | Follow | Handover
 
 
 class Usage(Value):
@@ -68,7 +77,7 @@ class Snapshot(Value, tag="snapshot"):
     that changed, the ``events`` that changed them, and in ``released`` who is no longer held.
 
     ``clock`` is (monotonic, wall) seconds at the moment of the snapshot: the screen converts with it.
-    ``wanted`` are the services that are to be up.
+    ``wanted`` are the services that are to be up. ``renewals`` counts the Renew requests acted upon.
     """
 
     version: str
@@ -83,6 +92,7 @@ class Snapshot(Value, tag="snapshot"):
     events: tuple[AnyEvent, ...] = ()
     released: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    renewals: int = 0
 
 
 class Failure(Value, tag="failure"):

@@ -28,6 +28,7 @@ from devctl.core.state import (
     SetupDone,
     SetupFailed,
     SetupStarted,
+    SourcesChanged,
     Started,
     StartFailed,
     Starting,
@@ -55,6 +56,7 @@ _STAY: Mapping[State, tuple[State, ...]] = {state: (state,) for state in State}
 TRANSITIONS: Mapping[type[Event], Mapping[State, tuple[State, ...]]] = {
     Asked: {**_STAY, _B: (_S,), _E: (_E, _S), _F: (_S, _F)},
     RestartAsked: {**_STAY, _B: (_S,), _E: (_S,), _F: (_S, _F)},
+    SourcesChanged: {**_STAY, _B: (_B, _S), _E: (_E, _S), _F: (_F, _S)},
     SetupStarted: _STAY,
     SetupDone: {**_STAY, _E: (_E, _S)},
     SetupFailed: {**_STAY, _S: (_S, _F), _B: (_B, _F), _E: (_E, _F)},
@@ -131,12 +133,25 @@ def _restart_asked(service: Service, before: ServiceState, event: RestartAsked, 
     return _with(fresh, stale="asked for") if before.state in {_G, _R} else fresh
 
 
+def _sources_changed(service: Service, before: ServiceState, event: SourcesChanged, now: float) -> ServiceState:
+    """What failed or completed is tried anew only when its own sources changed."""
+    running = before.setup is Setup.RUNNING
+    after = _with(before, setup=before.setup if running else Setup.NEEDED, setup_again=running)
+    if not event.because:
+        return before if before.setup is Setup.FAILED else after
+    if before.lingers:
+        return before
+    if before.state in {_B, _E, _F}:
+        return _with(_reset(after), failures=0, restarts=0)
+    return _with(after, stale=event.because) if before.state in {_G, _R} else after
+
+
 def _setup_started(service: Service, before: ServiceState, event: SetupStarted, now: float) -> ServiceState:
     return _with(before, setup=Setup.RUNNING)
 
 
 def _setup_done(service: Service, before: ServiceState, event: SetupDone, now: float) -> ServiceState:
-    after = _with(before, setup=Setup.DONE)
+    after = _with(before, setup=Setup.NEEDED if before.setup_again else Setup.DONE, setup_again=False)
     if event.changed and before.state in {_G, _R}:
         return _with(after, stale=event.changed)
     if event.changed and before.state is _E:
@@ -145,8 +160,8 @@ def _setup_done(service: Service, before: ServiceState, event: SetupDone, now: f
 
 
 def _setup_failed(service: Service, before: ServiceState, event: SetupFailed, now: float) -> ServiceState:
-    if not event.reason:
-        return _with(before, setup=Setup.NEEDED)
+    if not event.reason or before.setup_again:
+        return _with(before, setup=Setup.NEEDED, setup_again=False)
     after = _with(before, setup=Setup.FAILED, reason=event.reason, hint=event.hint, words=event.words)
     return _with(after, state=_F, retry_at=None, completed=False) if before.state in {_S, _B, _E} else after
 
@@ -285,6 +300,7 @@ def _adopted(service: Service, before: ServiceState, event: Adopted, now: float)
 _HANDLERS: Mapping[type[Event], Callable[[Service, ServiceState, Any, float], ServiceState]] = {
     Asked: _asked,
     RestartAsked: _restart_asked,
+    SourcesChanged: _sources_changed,
     SetupStarted: _setup_started,
     SetupDone: _setup_done,
     SetupFailed: _setup_failed,

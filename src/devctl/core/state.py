@@ -80,7 +80,7 @@ class ServiceState(Value):
     began to run; for a one-shot: completed). ``restarts`` counts unasked restarts since it was last asked for;
     ``failures`` the failed runs in a row. ``reason`` is one plain sentence, ``words`` the last log lines of a failed
     run, ``spec`` the fingerprint of the definition this run was started with, ``stale`` why a running service must be
-    started anew ("" when it need not).
+    started anew ("" when it need not). ``setup_again``: what the running setup began from has changed meanwhile.
     """
 
     name: str
@@ -105,6 +105,7 @@ class ServiceState(Value):
     words: tuple[str, ...] = ()
     spec: str = ""
     stale: str = ""
+    setup_again: bool = False
 
     @property
     def active(self) -> bool:
@@ -216,6 +217,13 @@ class RestartAsked(Event, tag="restart_asked"):
     """A user asked for it anew (``restart``)."""
 
 
+class SourcesChanged(Event, tag="sources_changed"):
+    """What it is made from changed. ``because``: its own sources did, so its run is outdated; "" when only its setup is
+    to be looked at again, since what that depends on may lie anywhere."""
+
+    because: str = ""
+
+
 AnyEvent = (
     Asked
     | SetupStarted
@@ -232,4 +240,5 @@ AnyEvent = (
     | StopFailed
     | Adopted
     | RestartAsked
+    | SourcesChanged
 )

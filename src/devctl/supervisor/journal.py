@@ -234,4 +234,6 @@ def _happen(services: dict[str, Service], states: dict[str, ServiceState], recor
 
 def _interrupted(state: ServiceState) -> ServiceState:
     """A setup that was running when its supervisor died did not finish."""
-    return msgspec.structs.replace(state, setup=Setup.NEEDED) if state.setup is Setup.RUNNING else state
+    if state.setup is not Setup.RUNNING:
+        return state
+    return msgspec.structs.replace(state, setup=Setup.NEEDED, setup_again=False)

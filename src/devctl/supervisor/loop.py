@@ -9,10 +9,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-from devctl.api.protocol import Down, Handover, Request, Restart, Snapshot, Up
+from devctl.api.protocol import Down, Handover, Renew, Request, Restart, Snapshot, Up
 from devctl.core.graph import closure, needed_by, needs, order
 from devctl.core.lifecycle import IllegalEvent, step
-from devctl.core.model import Manifest, Service
+from devctl.core.model import Manifest, Runtime, Service
 from devctl.core.plan import Action, Hold, Prepare, Start
 from devctl.core.reconcile import World, fingerprint, reconcile, reruns
 from devctl.core.state import (
@@ -22,6 +22,7 @@ from devctl.core.state import (
     ServiceState,
     Setup,
     SetupStarted,
+    SourcesChanged,
     Starting,
     State,
     Stopping,
@@ -64,6 +65,7 @@ class Loop:
         self._news = News(self.manifest, self.wanted)
         self._leaving = False
         self._handover = False
+        self._renewals = 0
         self._rewire()
 
     # -- inbox
@@ -119,6 +121,8 @@ class Loop:
                 for name in request.names:
                     self._apply(RestartAsked(service=name), now)
                 self._want(self.wanted.union(request.names), now)
+            case Renew():
+                self._renew(request, now)
             case Handover():
                 self._handover = True
             case _:
@@ -130,6 +134,20 @@ class Loop:
         if self.effects:
             self.effects.asked(request)
         self._want(self.wanted.union(request.names), now, request.names)
+
+    def _renew(self, request: Renew, now: float) -> None:
+        """What was taken down since the ``up`` stays down."""
+        self._renewals += 1
+        if not self.wanted.intersection(request.up.names):
+            return
+        known = frozenset(self.services)
+        self._know(request.up.manifest)
+        if self.effects:
+            self.effects.asked(request.up)
+        self._want(self.wanted.union(name for name in request.up.names if name not in known), now)
+        for name, service in self.services.items():
+            if name in self.wanted and service.runtime in {Runtime.PROCESS, Runtime.CONTAINER}:
+                self._apply(SourcesChanged(service=name, because=request.changed.get(name, "")), now)
 
     def _know(self, manifest: Manifest) -> None:
         """Take over a manifest, if it is another one. A setup that is no longer the same is broken off."""
@@ -308,4 +326,5 @@ class Loop:
             started=self.started,
             clock=(self._clock(), self._wall()),
             problem=self._journal.problem,
+            renewals=self._renewals,
         )

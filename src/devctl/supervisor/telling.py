@@ -27,13 +27,14 @@ class Standpoint:
     started: float
     clock: tuple[float, float]
     problem: str
+    renewals: int = 0
 
 
 class News:
     """Gathers what changed until it is told."""
 
     def __init__(self, manifest: Manifest | None, wanted: frozenset[str]) -> None:
-        self._told = (manifest, wanted)
+        self._told = (manifest, wanted, 0)
         self._events: list[AnyEvent] = []
         self._touched: set[str] = set()
         self._held: set[str] = set()
@@ -56,7 +57,7 @@ class News:
 
     def take(self, known: Standpoint) -> Snapshot | None:
         """What changed, which is now told; None when nothing did. With another manifest it is everything."""
-        told = (known.manifest, known.wanted)
+        told = (known.manifest, known.wanted, known.renewals)
         if not (self._touched or self._held or self._released or told != self._told):
             return None
         events = tuple(self._events)
@@ -101,4 +102,5 @@ def _snapshot(
         released=released,
         wanted=tuple(name for name in known.services if name in known.wanted),
         warnings=(known.problem,) if known.problem else (),
+        renewals=known.renewals,
     )
