@@ -27,6 +27,9 @@ FAMILIES: dict[str, dict[str, Verb]] = {
     "Databases": {
         "db": Verb("devctl.cli.db", "migrations and copies of a service's database"),
     },
+    "Before production": {
+        "predeploy": Verb("devctl.cli.predeploy", "every check before a deployment, in one table"),
+    },
     "The machine": {
         "ports": Verb("devctl.cli.ports", "every port of the manifest: free, ours, or held by whom"),
         "check": Verb("devctl.cli.check", "everything that can be known without starting anything"),

@@ -48,9 +48,10 @@ class Resolution:
         return self._filled(value, path)
 
     def _filled(self, value: Text, path: KeyPath) -> Text:
-        self._names.update(variables(value))
+        names = variables(value)
+        self._names.update(names)
         in_command = not SHELL_KEYS.isdisjoint(path[2:])
-        result = interpolate(value, self._sources(path), self._service_value, in_command=in_command)
+        result = interpolate(value, self._sources(path, names), self._service_value, in_command=in_command)
         for problem in result.problems:
             self.failed.add(path)
             self._document.add(path, problem.message, problem.hint)
@@ -58,9 +59,12 @@ class Resolution:
             return value
         return text_of(settle(value, self._service_value) if is_template(path) else result.value, plain=False)
 
-    def _sources(self, path: KeyPath) -> Mapping[str, str]:
+    def _sources(self, path: KeyPath, names: tuple[str, ...]) -> Mapping[str, str]:
         """A process's environment is filled in from its env_files too, as it will be at its start."""
-        if not is_template(path) or "environment" not in path or "predeploy" in path:
+        if path[2:3] == ("predeploy",):
+            # Its variables are those of the environment that is deployed to; one that is missing is told by the check.
+            return {**dict.fromkeys(names, "?"), **self._environment}
+        if not is_template(path) or "environment" not in path:
             return self._environment
         owner = path[: path.index("environment")]
         if owner not in self._files:

@@ -1,0 +1,43 @@
+"""All the checks there are, in the order they are made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from devctl.cli.deployment import commands, environment, repository
+from devctl.cli.deployment.case import Case, Task
+from devctl.cli.place import Place
+from devctl.core.model import Manifest
+from devctl.errors import DevctlError, Exit
+from devctl.manifest.choose import known_services
+from devctl.manifest.load import load
+from devctl.safety.target import Target, read
+
+
+def case_of(place: Place, name: str, services: Sequence[str]) -> Case:
+    """What is to be deployed: the services named, or all that say something about it. Raises DevctlError."""
+    if not name or "/" in name or name.startswith("."):
+        raise DevctlError(f"“{name}” is no name of an environment", hint="--env production", code=Exit.USAGE)
+    target = read(place.file.parent, name, os.environ)
+    manifest = _manifest(place, target)
+    chosen = known_services(manifest, services) or [
+        each.name for each in manifest.services.values() if each.database or each.predeploy
+    ]
+    return Case(place, manifest, target, tuple(manifest.services[each] for each in chosen))
+
+
+def _manifest(place: Place, target: Target) -> Manifest:
+    """The manifest; what stands nowhere but in the environment to be deployed to does for what it refers to."""
+    more = {name: value for name, value in target.values.items() if name not in place.environment}
+    return load(place.file, {**more, **os.environ})
+
+
+def tasks_of(case: Case) -> list[Task]:
+    """The services' checks, then those of the whole workspace."""
+    found: list[Task] = []
+    for service in case.services:
+        found += environment.tasks(case, service)
+    for service in case.services:
+        found += commands.tasks(case, service)
+    return [*found, *repository.tasks(case)]
