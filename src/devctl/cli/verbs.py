@@ -23,6 +23,7 @@ FAMILIES: dict[str, dict[str, Verb]] = {
     },
     "The day in git": {
         "remotes": Verb("devctl.cli.remotes", "every repository, branch and remote: ahead, behind, last sync"),
+        "mirror": Verb("devctl.cli.mirror", "folders carried over one way"),
     },
     "Databases": {
         "db": Verb("devctl.cli.db", "migrations and copies of a service's database"),

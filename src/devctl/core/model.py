@@ -219,12 +219,13 @@ class GitRepository(Value):
 
 
 class Mirror(Value):
-    """A folder carried over one way."""
+    """A folder carried over one way. ``names``: both ends as services.yaml has them."""
 
     source: str
     target: str
     include: tuple[str, ...] = ("**",)
-    exclude: tuple[str, ...] = (".git", "node_modules")
+    exclude: tuple[str, ...] = ("**/.git", "**/node_modules")
+    names: tuple[str, str] = ("", "")
 
 
 class Clean(Value):

@@ -128,7 +128,7 @@ class Builder:
         source, target = (
             services[end].path if end in services else self.path(end) for end in (said.source, said.target)
         )
-        return model.Mirror(source, target, said.include, said.exclude)
+        return model.Mirror(source, target, said.include, said.exclude, (said.source, said.target))
 
 
 def _completed(service: grammar.Service) -> list[str]:

@@ -78,7 +78,7 @@ class Mirror(Group):
     source: Word = Field(alias="from", description="A service or library, or a folder (with a / in it).")
     target: Word = Field(alias="to", description="A service or library, or a folder (with a / in it).")
     include: Patterns = Field(("**",), description="What is carried over.")
-    exclude: Patterns = Field((".git", "node_modules"), description="What isn't.")
+    exclude: Patterns = Field(("**/.git", "**/node_modules"), description="What isn't.")
 
 
 class Clean(Group):

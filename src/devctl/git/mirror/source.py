@@ -1,0 +1,129 @@
+"""What there is to carry: of a source in a repository what git would commit, of any other folder every file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from devctl.core.globs import Globs
+from devctl.core.model import Mirror, Value
+from devctl.errors import DevctlError
+from devctl.git.facts import look
+from devctl.git.mirror.policy import ABSENT, FOLDER, OTHER
+from devctl.git.mirror.record import is_inside
+from devctl.git.mirror.tree import Tree
+from devctl.git.repository import Repository, decoded
+
+_BATCH = 200
+"""Paths one git command is given."""
+_LIST = ("ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard")
+
+
+class Source(Value):
+    """``wanted``: path → state. ``unknown``: paths whose state can't be told. ``notes``: what isn't carried and why."""
+
+    wanted: dict[str, str]
+    unknown: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+class Selection:
+    """Which paths a mirror is about. A folder's ``.git`` and the record are nobody's to carry."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._include, self._exclude = Globs(mirror.include), Globs(mirror.exclude)
+
+    def __contains__(self, path: object) -> bool:
+        return (
+            isinstance(path, str)
+            and is_inside(path)
+            and self._include.take_in(path)
+            and not self._exclude.take_in(path)
+        )
+
+
+def repository_of(folder: Path) -> Path | None:
+    """The root of the repository that a folder lies in."""
+    return next((each for each in (folder, *folder.parents) if os.path.lexists(each / ".git")), None)
+
+
+def source_of(tree: Tree, selection: Selection) -> Source:
+    """Everything that is to be carried, as it is now. Raises DevctlError where that can't be told."""
+    root = repository_of(tree.root)
+    listed = _committable(tree.root, root) if root else dict.fromkeys(tree.below(), "?")
+    wanted: dict[str, str] = {}
+    unknown: dict[str, str] = {}
+    for path, tag in listed.items():
+        name = path.rstrip("/")
+        if name not in selection:
+            continue
+        state = OTHER if tag == "S" else tree.state(name)[0]
+        if state == FOLDER:
+            unknown[name] = "is a repository of its own"
+        elif state == OTHER:
+            unknown[name] = "is not checked out" if tag == "S" else "is no file, or cannot be read"
+        elif state != ABSENT:
+            wanted[name] = state
+    notes = tuple(f"{name} {why}: it is not carried over" for name, why in unknown.items() if listed.get(name) != "S")
+    return Source(wanted=wanted, unknown=frozenset(unknown), notes=notes)
+
+
+def _committable(folder: Path, root: Path) -> dict[str, str]:
+    """Path → git's tag of all that git would commit below a folder of a repository (and of what is deleted there)."""
+    facts = look(root)
+    unfinished = facts.operations or (("merge",) if facts.unmerged else ())
+    if unfinished:
+        raise DevctlError(
+            f"a {unfinished[0]} is unfinished, so nothing is carried over",
+            str(root),
+            hint=f"git -C {root} status",
+        )
+    done = Repository(folder).ask(*_LIST)
+    if done.code:
+        raise DevctlError("git cannot say what is to be carried over", str(folder), decoded(done.err).strip())
+    entries = (decoded(entry) for entry in done.out.split(b"\0") if entry)
+    return {entry[2:]: entry[0] for entry in entries}
+
+
+def earlier_versions(tree: Tree, target: Tree, paths: Iterable[str]) -> frozenset[str]:
+    """Those of ``paths`` whose content in the target is a version that the source's history holds at that very path.
+
+    None of them where the source lies in no repository.
+    """
+    if repository_of(tree.root) is None:
+        return frozenset()
+    repository = Repository(tree.root)
+    hash_name = repository.line("rev-parse", "--show-object-format") or "sha1"
+    wanted = {path: blob for path in paths if (blob := _blob(target, path, hash_name))}
+    found: set[str] = set()
+    for batch in _batches(list(wanted)):
+        for path, blob in _history(repository, batch):
+            found |= {path} if wanted.get(path) == blob else set()
+    return frozenset(found)
+
+
+def _blob(target: Tree, path: str, hash_name: str) -> str:
+    """The name git gives the content of a file or link; "" for anything else."""
+    content = target.content(path)
+    if content is None:
+        return ""
+    return hashlib.new(hash_name, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _batches(paths: list[str]) -> Iterator[list[str]]:
+    return (paths[at : at + _BATCH] for at in range(0, len(paths), _BATCH))
+
+
+def _history(repository: Repository, paths: list[str]) -> Iterator[tuple[str, str]]:
+    """(path, blob) of every version of these paths that any ref holds."""
+    words = ("log", "--all", "-m", "--full-history", "--raw", "-z", "--no-abbrev", "--no-renames", "--relative")
+    done = repository.ask(*words, "--format=", "--", *paths, variables={"GIT_LITERAL_PATHSPECS": "1"})
+    fields = [] if done.code else done.out.split(b"\0")
+    for head, path in pairwise(fields):
+        parts = head.lstrip(b"\n").split(b" ")
+        if head.lstrip(b"\n").startswith(b":") and len(parts) == 5:
+            for blob in parts[2:4]:
+                yield decoded(path), blob.decode()
