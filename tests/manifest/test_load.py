@@ -74,7 +74,8 @@ def test_relations_repositories_and_mirrors(whole: Manifest) -> None:
             remotes={"origin": "", "org": "git@example.org:team/workspace.git"},
         ),
     )
-    assert whole.mirrors == (Mirror(str(root / "cc-pap-core"), str(root / "cc-pap-pro-tenant")),)
+    ends = ("cc-pap-core", "cc-pap-pro-tenant")
+    assert whole.mirrors == (Mirror(*(str(root / end) for end in ends), exclude=(".git", "node_modules"), names=ends),)
 
 
 def test_a_process(whole: Manifest) -> None:

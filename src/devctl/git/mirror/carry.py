@@ -142,9 +142,10 @@ class Carrier:
                 return "it changed in the source while it was read"
             with self._target.above(change.path, make=True) as (folder, name):
                 self._before("put")
-                if state_at(folder, name) != change.before:
+                present = state_at(folder, name)
+                if present != change.before and (change.before, present) != (FOLDER, ABSENT):
                     return "it was changed there just now"
-                if change.before == FOLDER:
+                if present == FOLDER:
                     _remove_folders(folder, name)
                     self._before("put in the folder's place")
                 if not _moved(workshop, made, folder, name, over=change.before not in {ABSENT, FOLDER}):

@@ -115,10 +115,11 @@ def _keep(facts: Facts, path: str, carried: Carried) -> None:
 
 
 def _may_go(facts: Facts, path: str, have: str, want: str) -> bool:
-    """What stands in a folder's place is looked at once it is known what goes from the folder."""
+    """A folder may make room where no file was; what is in it is looked at once it is known what goes."""
+    known = facts.carried.get(path, NEVER_CARRIED)
     if have == FOLDER:
-        return want != ABSENT
-    return have in facts.carried.get(path, NEVER_CARRIED) or path in facts.proven
+        return want != ABSENT and ABSENT in known
+    return have in known or path in facts.proven
 
 
 def _why_not(facts: Facts, path: str, have: str, want: str) -> str:
