@@ -8,19 +8,18 @@ standard error: the answer has a descriptor of its own.
 from __future__ import annotations
 
 import json
-import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from devctl.command import CommandError, Result, output
 from devctl.errors import DevctlError, Exit
 from devctl.safety.interpreter import Interpreter
+from devctl.safety.url import DatabaseUrl, redacted
 
 PROGRAMS = Path(__file__).parent / "programs"
-HIDDEN = "•••"
+PACKAGE = "devctl.safety.programs"
 LAST = 15
 """Lines of evidence."""
 STARTING = 5.0
@@ -33,16 +32,28 @@ call = json.loads(sys.stdin.buffer.read().decode())
 faulthandler.dump_traceback_later(call["seconds"], exit=True, file=sys.__stderr__)
 if os.getcwd() not in sys.path and "" not in sys.path:
     sys.path.insert(0, os.getcwd())
+from importlib.machinery import ModuleSpec
+class Ours:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in call["modules"]:
+            return ModuleSpec(name, Ours, is_package=not call["modules"][name])
+    @staticmethod
+    def create_module(spec):
+        return None
+    @staticmethod
+    def exec_module(module):
+        name = module.__name__
+        exec(compile(call["modules"][name], "<devctl %s>" % name, "exec"), module.__dict__)
+sys.meta_path.insert(0, Ours)
 try:
-    space = {"__name__": "devctl_program"}
-    exec(compile(call["program"], "<devctl>", "exec"), space)
-    answer = {"value": space["main"](call["given"])}
+    answer = {"value": __import__(call["main"], fromlist=["main"]).main(call["given"])}
 except BaseException as error:
     import traceback
     told = traceback.TracebackException.from_exception(error)
-    seen, ours = told, ("<devctl>", "<string>")
+    seen, ours = told, ("<devctl", "<string>", "<frozen importlib")
     while seen is not None:
-        seen.stack = traceback.StackSummary.from_list(f for f in seen.stack if f.filename not in ours)
+        seen.stack = traceback.StackSummary.from_list(f for f in seen.stack if not f.filename.startswith(ours))
         seen = seen.__cause__ or seen.__context__
     lines = "".join(told.format()).splitlines()
     answer = {"type": type(error).__name__, "text": str(error), "lines": lines[-60:]}
@@ -51,7 +62,6 @@ with os.fdopen(out, "wb") as stream:
 os._exit(0)
 """
 """Reads what to do, and ends without waiting for threads that the service's modules have started."""
-ADDRESS = re.compile(r"(?<=://)([^/\s:@]*):[^\s]*@(?=[^@\s]*)")
 
 
 class ProgramFailed(DevctlError):
@@ -65,20 +75,30 @@ class TooSlow(DevctlError):
     """The program took too long; ``details`` show what it was doing."""
 
 
-def program(name: str) -> str:
-    """The text of one of our programs."""
-    return (PROGRAMS / f"{name}.py").read_text(encoding="utf-8")
+Program = str | Mapping[str, str]
+"""The text of a program, or those of its modules by their names, the main one first; "" is a package."""
 
 
-def call(interpreter: Interpreter, text: str, given: Any, *, timeout: float, hide: Iterable[str] = ()) -> Any:
-    """What ``main(given)`` of the program returns. ``timeout`` in seconds; ``hide``: passwords, which no error may
-    show.
+def program(name: str) -> Program:
+    """One of our programs, with all that it may import."""
+    modules = {f"{PACKAGE}.{path.stem}": path.read_text(encoding="utf-8") for path in PROGRAMS.glob("[a-z]*.py")}
+    main = f"{PACKAGE}.{name}"
+    parents = {"devctl": "", "devctl.safety": "", PACKAGE: ""}
+    return {main: modules.pop(main), **modules, **parents}
+
+
+def call(
+    interpreter: Interpreter, text: Program, given: Any, *, timeout: float, hide: Iterable[DatabaseUrl] = ()
+) -> Any:
+    """What ``main(given)`` of the program returns. ``timeout`` in seconds; ``hide``: databases whose
+    passwords no error may show.
 
     Raises ProgramFailed for what it raised, and DevctlError where the interpreter can't be started, takes too long or
     ends without an answer.
     """
     mark = f"devctl-{secrets.token_hex(8)}:"
-    told = {"program": text, "given": given, "mark": mark, "seconds": timeout}
+    modules = {"devctl_program": text} if isinstance(text, str) else dict(text)
+    told = {"modules": modules, "main": next(iter(modules)), "given": given, "mark": mark, "seconds": timeout}
     hide = tuple(hide)
     try:
         done = output(
@@ -97,49 +117,39 @@ def call(interpreter: Interpreter, text: str, given: Any, *, timeout: float, hid
     raise _failed(answer, interpreter, hide)
 
 
-def _answer(interpreter: Interpreter, done: Result, mark: str, hide: tuple[str, ...]) -> dict[str, Any]:
+def _answer(interpreter: Interpreter, done: Result, mark: str, hide: tuple[DatabaseUrl, ...]) -> dict[str, Any]:
     """The last line with the mark: what an interpreter's own start may print comes before it."""
     _, found, line = done.out.rpartition(mark)
     if found:
         answer: dict[str, Any] = json.loads(line.splitlines()[0])
         return answer
     lines = [line for line in (done.out + done.err).splitlines() if line.strip()]
-    details = tuple(hidden(line, hide) for line in lines[-LAST:])
+    details = tuple(redacted(line, *hide) for line in lines[-LAST:])
     if any(line.startswith("Timeout (") for line in lines):
         raise _late(interpreter, details)
     why = f"exit code {done.code}" if done.code >= 0 else f"killed by signal {-done.code}"
     raise DevctlError(f"{interpreter.where} ended without an answer", interpreter.folder, why, details=details)
 
 
-def _not_run(interpreter: Interpreter, error: CommandError, hide: tuple[str, ...]) -> DevctlError:
-    details = tuple(hidden(line, hide) for line in error.details)
+def _not_run(interpreter: Interpreter, error: CommandError, hide: tuple[DatabaseUrl, ...]) -> DevctlError:
+    details = tuple(redacted(line, *hide) for line in error.details)
     if error.why.startswith("no end after"):
         return _late(interpreter, details)
     what = f"{interpreter.where} cannot be started"
-    return DevctlError(what, interpreter.folder, hidden(error.why, hide), error.hint, Exit.PRECONDITION, details)
+    return DevctlError(what, interpreter.folder, redacted(error.why, *hide), error.hint, Exit.PRECONDITION, details)
 
 
 def _late(interpreter: Interpreter, details: tuple[str, ...]) -> TooSlow:
     return TooSlow(f"{interpreter.where} did not answer in time", interpreter.folder, details=details)
 
 
-def _failed(answer: dict[str, Any], interpreter: Interpreter, hide: tuple[str, ...]) -> ProgramFailed:
-    text = hidden(str(answer["text"]), hide)
+def _failed(answer: dict[str, Any], interpreter: Interpreter, hide: tuple[DatabaseUrl, ...]) -> ProgramFailed:
+    text = redacted(str(answer["text"]), *hide)
     first = text.strip().splitlines()[0] if text.strip() else ""
     failed = ProgramFailed(
         f"{answer['type']}: {first}" if first else str(answer["type"]),
         where=interpreter.folder,
-        details=tuple(hidden(line, hide) for line in answer["lines"][-LAST:]),
+        details=tuple(redacted(line, *hide) for line in answer["lines"][-LAST:]),
     )
     failed.kind, failed.text = str(answer["type"]), text
     return failed
-
-
-def hidden(text: str, passwords: Iterable[str]) -> str:
-    """``text`` without these passwords, as they are or encoded, and without that of any address in it."""
-    for password in sorted({each for each in passwords if each}, key=len, reverse=True):
-        forms = {password, quote(password, safe=""), quote(password), quote_plus(password), repr(password)[1:-1]}
-        forms.add(json.dumps(password)[1:-1])
-        for form in sorted(forms, key=len, reverse=True):
-            text = text.replace(form, HIDDEN)
-    return ADDRESS.sub(rf"\1:{HIDDEN}@", text)

@@ -1,0 +1,1 @@
+"""A database against its models."""
