@@ -41,6 +41,7 @@ FAMILIES: dict[str, dict[str, Verb]] = {
 VERBS: dict[str, Verb] = {name: verb for family in FAMILIES.values() for name, verb in family.items()}
 
 DATABASE: dict[str, Verb] = {
+    "check": Verb("devctl.cli.db.check", "the database against the service's models"),
     "url": Verb("devctl.cli.db.url", "the database's address, without its password"),
 }
 """The verbs behind ``devctl db``."""

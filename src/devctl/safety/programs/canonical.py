@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from devctl.safety.programs.connect import Refused, Session
 
@@ -29,7 +30,7 @@ class Canonical:
     def learn_types(self, types: Sequence[str]) -> None:
         """Ask for these types (SQL) at once."""
         fresh = [each for each in dict.fromkeys(types) if each and each not in self._types]
-        answers = self._ask(["CAST(NULL AS %s)" % each for each in fresh])
+        answers = self._ask([f"CAST(NULL AS {each})" for each in fresh])
         for type_, answer in zip(fresh, answers):
             self._types[type_] = None if answer is None else _type_in(answer)
 
@@ -40,7 +41,7 @@ class Canonical:
     def learn_values(self, values: Sequence[tuple[str, str]]) -> None:
         """Ask for these (expression, type) pairs at once: defaults, which name no columns."""
         fresh = [each for each in dict.fromkeys(values) if each not in self._values]
-        answers = self._ask(["CAST((%s) AS %s)" % each for each in fresh])
+        answers = self._ask(["CAST(({}) AS {})".format(*each) for each in fresh])
         self._values.update(zip(fresh, answers))
 
     def value(self, expression: str, type_: str) -> str | None:
@@ -52,10 +53,10 @@ class Canonical:
         if not expressions:
             return {}
         fresh = list(dict.fromkeys(expressions))
-        row = ", ".join('NULL::%s AS %s' % (type_, quoted(name)) for name, type_ in columns.items())
-        source = " FROM (SELECT %s OFFSET 0) AS %s" % (row, quoted(table))
-        answers = self._ask(["(%s)" % each for each in fresh], source)
-        prefix = re.compile(r"(?<![\w\".])(?:%s|%s)\." % (re.escape(table), re.escape(quoted(table))))
+        row = ", ".join(f"NULL::{type_} AS {quoted(name)}" for name, type_ in columns.items())
+        source = f" FROM (SELECT {row} OFFSET 0) AS {quoted(table)}"
+        answers = self._ask([f"({each})" for each in fresh], source)
+        prefix = re.compile(rf"(?<![\w\".])(?:{re.escape(table)}|{re.escape(quoted(table))})\.")
         return {each: answer and _bare(prefix.sub("", answer)) for each, answer in zip(fresh, answers)}
 
     def _ask(self, expressions: Sequence[str], source: str = "") -> list[str | None]:
@@ -78,7 +79,7 @@ class Canonical:
 
     def _explain(self, expressions: Sequence[str], source: str) -> list[str]:
         """now() at the end keeps the list of columns from being one that is handed on as it is, unprinted."""
-        query = "EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT %s, now()%s" % (", ".join(expressions), source)
+        query = "EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT {}, now(){}".format(", ".join(expressions), source)
         self._session.run("SAVEPOINT devctl")
         try:
             plan = self._session.value(query)

@@ -37,8 +37,8 @@ class Session:
         milliseconds = int(timeout * 1000)
         try:
             self.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            self.run("SET LOCAL statement_timeout = %d" % milliseconds)
-            self.run("SET LOCAL lock_timeout = %d" % milliseconds)
+            self.run(f"SET LOCAL statement_timeout = {milliseconds}")
+            self.run(f"SET LOCAL lock_timeout = {milliseconds}")
         except BaseException:
             self.close()
             raise
@@ -53,7 +53,7 @@ class Session:
 
     def records(self, query: str) -> Any:
         """The rows of a query as a list of mappings. They come as one JSON text: every driver reads that alike."""
-        return json.loads(self.value("SELECT coalesce(json_agg(r), '[]')::text FROM (%s) AS r" % query))
+        return json.loads(self.value(f"SELECT coalesce(json_agg(r), '[]')::text FROM ({query}) AS r"))
 
     def close(self) -> None:
         """End the transaction and the connection."""
@@ -73,11 +73,9 @@ class _Dbapi:
     def __init__(self, url: Any, driver: str, timeout: float) -> None:
         seconds = max(1, round(timeout))
         limits: dict[str, Any] = {"timeout": seconds} if driver == "pg8000" else {"connect_timeout": seconds}
-        engine = create_engine(
-            url.set(drivername="postgresql+" + driver), poolclass=NullPool, connect_args=limits, use_native_hstore=False
-        ) if driver.startswith("psycopg2") else create_engine(
-            url.set(drivername="postgresql+" + driver), poolclass=NullPool, connect_args=limits
-        )
+        options: dict[str, Any] = {"use_native_hstore": False} if driver.startswith("psycopg2") else {}
+        url = url.set(drivername=f"postgresql+{driver}")
+        engine = create_engine(url, poolclass=NullPool, connect_args=limits, **options)
         try:
             self._connection = engine.connect().execution_options(no_parameters=True)
         except DBAPIError as error:
@@ -109,7 +107,7 @@ class _Asyncpg:
     def __init__(self, url: Any, timeout: float) -> None:
         import asyncio
 
-        import asyncpg
+        import asyncpg  # type: ignore[import-not-found,unused-ignore]  # where there is no other driver
 
         self._loop = asyncio.new_event_loop()
         names = {"host": "host", "port": "port", "username": "user", "password": "password", "database": "database"}

@@ -18,13 +18,13 @@ def metadata_of(name: str) -> Any:
         if not hasattr(found, part):
             known = sorted(each for each in vars(found) if hasattr(getattr(found, each), "metadata"))
             near = "; with tables there is " + ", ".join(known[:8]) if known else ""
-            raise NoModels("%s has no %s%s" % (module, path, near))
+            raise NoModels(f"{module} has no {path}{near}")
         found = getattr(found, part)
     metadata = getattr(found, "metadata", found)
     if not hasattr(metadata, "tables") or not hasattr(metadata, "naming_convention"):
-        raise NoModels("%s is no declarative base and no MetaData, but a %s" % (name, type(found).__name__))
+        raise NoModels(f"{name} is no declarative base and no MetaData, but a {type(found).__name__}")
     if not metadata.tables:
-        raise NoModels("%s has no tables: is the module that defines them imported by %s?" % (name, module))
+        raise NoModels(f"{name} has no tables: is the module that defines them imported by {module}?")
     return metadata
 
 

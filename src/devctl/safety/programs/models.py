@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy import Enum as EnumType
@@ -23,12 +24,13 @@ class Models:
     def __init__(self, version: int, default: str) -> None:
         self.dialect: Any = PGDialect()  # type: ignore[no-untyped-call]
         self.dialect.server_version_info = (version // 10000, version % 10000)
-        self.ddl: Any = self.dialect.ddl_compiler(self.dialect, None)
+        compiler: Any = self.dialect.ddl_compiler
+        self.ddl: Any = compiler(self.dialect, None)
         self.default = default
 
     def table(self, table: Any) -> dict[str, Any]:
         """All parts of one table."""
-        constraints = [each for each in table.constraints if self._made(each)]
+        constraints = sorted((each for each in table.constraints if self._made(each)), key=_order)
         return {
             "schema": table.schema or self.default,
             "name": table.name,
@@ -38,7 +40,7 @@ class Models:
             "foreign_keys": [self._foreign_key(each) for each in constraints if isinstance(each, ForeignKeyConstraint)],
             "checks": [self._check(each) for each in constraints if isinstance(each, CheckConstraint)],
             "excludes": [self._exclude(each) for each in constraints if isinstance(each, ExcludeConstraint)],
-            "indexes": [self._index(each) for each in table.indexes],
+            "indexes": [self._index(each) for each in sorted(table.indexes, key=_order)],
         }
 
     def _made(self, constraint: Any) -> bool:
@@ -89,7 +91,7 @@ class Models:
             return False
         own = column.default
         free = own is None or (getattr(own, "is_sequence", False) and getattr(own, "optional", False))
-        return bool(column.primary_key and column is table._autoincrement_column and free)
+        return bool(column.primary_key and column is table._autoincrement_column and free)  # noqa: SLF001 - SQLAlchemy asks itself so
 
     def _enum(self, type_: Any, table: Any) -> dict[str, Any] | None:
         inner = type_
@@ -182,6 +184,11 @@ class Models:
         if collated:
             text, part["collation"] = text.strip("()")[: collated.start()].strip("()"), collated.group(1)
         return {**part, "text": text, "descending": descending, "nulls": nulls}
+
+
+def _order(thing: Any) -> tuple[str, str]:
+    """Sets of constraints and indexes come in another order each time."""
+    return str(thing.name or ""), ", ".join(column.name for column in getattr(thing, "columns", ()))
 
 
 def _enum_of(type_: Any) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from devctl.safety.programs import catalog, models
 from devctl.safety.programs.canonical import Canonical, plain
@@ -37,7 +38,7 @@ def describe(session: Session, metadata: Any) -> dict[str, Any]:
 
 def _key(thing: Mapping[str, Any], default: str) -> str:
     name = str(thing["name"])
-    return name if thing["schema"] == default else "%s.%s" % (thing["schema"], name)
+    return name if thing["schema"] == default else "{}.{}".format(thing["schema"], name)
 
 
 def _model_enums(wanted: list[dict[str, Any]], default: str) -> dict[str, Any]:
@@ -113,9 +114,8 @@ class _Both:
     def of_model(self, table: dict[str, Any]) -> dict[str, Any]:
         """A table of the models."""
         key = _key(table, self._default)
-        have = {each["name"]: each for each in self._have.get(key, {}).get("columns", ())}
         return {
-            "columns": {each["name"]: self._model_column(key, each, have) for each in table["columns"]},
+            "columns": {each["name"]: self._model_column(key, each) for each in table["columns"]},
             "primary_key": table["primary_key"],
             "uniques": [{"name": each["name"], "text": unique(each)} for each in table["uniques"]],
             "foreign_keys": [
@@ -126,11 +126,11 @@ class _Both:
             + [{"name": each["name"], "text": each["text"], "loose": True} for each in table["excludes"]],
             "indexes": [
                 {"name": each["name"], "text": index(each, lambda text: self._expression(key, text))}
-                for each in map(_model_index, table["indexes"])
+                for each in table["indexes"]
             ],
         }
 
-    def _model_column(self, key: str, column: dict[str, Any], have: Mapping[str, Any]) -> dict[str, Any]:
+    def _model_column(self, key: str, column: dict[str, Any]) -> dict[str, Any]:
         type_ = self._type(column)
         default, shown = "", column["default"] or ""
         if column["computed"]:
@@ -167,12 +167,12 @@ class _Both:
             "view": table["view"],
             "columns": {each["name"]: self._column(key, each) for each in table["columns"]},
             "primary_key": keys[0] if keys else [],
-            "uniques": [
-                {"name": each["name"], "text": unique(each)} for each in constraints if each["kind"] == "u"
-            ],
+            "uniques": [{"name": each["name"], "text": unique(each)} for each in constraints if each["kind"] == "u"],
             "foreign_keys": [self._foreign_key(each) for each in constraints if each["kind"] == "f"],
             "checks": [
-                {**self._check(key, each), "inherited": not each["local"]} for each in constraints if each["kind"] == "c"
+                {**self._check(key, each), "inherited": not each["local"]}
+                for each in constraints
+                if each["kind"] == "c"
             ]
             + [
                 {"name": each["name"], "text": each["text"], "loose": True}
@@ -217,20 +217,20 @@ class _Both:
 
 
 def _cast(text: str, type_: str) -> str:
-    return "CAST((%s) AS %s)" % (text, type_)
+    return f"CAST(({text}) AS {type_})"
 
 
 def _collated(type_: str, collation: str | None) -> str:
-    return '%s COLLATE "%s"' % (type_, collation) if collation else type_
+    return f'{type_} COLLATE "{collation}"' if collation else type_
 
 
 def _generated(text: str, virtual: bool) -> str:
-    return "generated: %s%s" % (text, " (virtual)" if virtual else "")
+    return "generated: {}{}".format(text, " (virtual)" if virtual else "")
 
 
 def _identity(parts: Mapping[str, Any]) -> str:
     how = "always" if parts["always"] else "by default"
-    return "identity %s, from %s by %s" % (how, parts["start"] or 1, parts["increment"] or 1)
+    return "identity {}, from {} by {}".format(how, parts["start"] or 1, parts["increment"] or 1)
 
 
 def _alike(default: str) -> str:
@@ -241,10 +241,6 @@ def _alike(default: str) -> str:
 def _index_texts(index_: Mapping[str, Any]) -> list[str]:
     found = [each["text"] for each in index_["parts"] if each["text"] and not each["column"]]
     return found + ([index_["predicate"]] if index_["predicate"] else [])
-
-
-def _model_index(index_: dict[str, Any]) -> dict[str, Any]:
-    return index_
 
 
 def _database_index(found: dict[str, Any], wanted: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A service's models and its database, described alike: the program that ``devctl db check`` runs.
 
-``main`` takes ``url``, ``models`` (MODULE:NAME) and ``timeout`` (seconds a statement may take), and returns
+``main`` takes ``url``, ``models`` (MODULE:NAME), ``timeout`` (seconds a statement may take) and, in a container,
+``variables`` (those that hold the address there) and ``peer`` (the database's host there, "" for none). It returns
 ``{"server", "classes": {table: class}, "models": SIDE, "database": SIDE}``. A SIDE is ``{"tables": {key: TABLE},
 "enums": {key: {"labels", "table"?}}}``, a TABLE as ``safety.schema.description.Table``. A key is a table's name, with
 its schema where that isn't the default one.
@@ -8,6 +9,7 @@ its schema where that isn't the default one.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from devctl.safety.programs.load import classes_of, metadata_of
@@ -21,15 +23,31 @@ def main(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _described(given: dict[str, Any], metadata: Any) -> dict[str, Any]:
-    if given["url"].startswith("sqlite"):
+    address = _address(given)
+    if address.startswith("sqlite"):
         from devctl.safety.programs import sqlite
 
-        return sqlite.describe(given["url"], metadata, given["timeout"])
+        return sqlite.describe(address, metadata, given["timeout"])
     from devctl.safety.programs import postgres
     from devctl.safety.programs.connect import Session
 
-    session = Session(given["url"], given["timeout"])
+    session = Session(address, given["timeout"])
     try:
         return postgres.describe(session, metadata)
     finally:
         session.close()
+
+
+def _address(given: dict[str, Any]) -> str:
+    """In a container, its own variable says where the database is; else localhost is not what it is outside."""
+    for name in given.get("variables", ()):
+        if "://" in os.environ.get(name, ""):
+            return os.environ[name].replace("postgres://", "postgresql://", 1)
+    if not given.get("peer"):
+        return str(given["url"])
+    from sqlalchemy.engine import make_url
+
+    url = make_url(given["url"])
+    if url.host not in ("localhost", "127.0.0.1", "::1"):
+        return str(given["url"])
+    return url.set(host=given["peer"], port=5432).render_as_string(hide_password=False)

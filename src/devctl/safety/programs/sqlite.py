@@ -17,19 +17,19 @@ from devctl.safety.programs.models import tables
 from devctl.safety.programs.parts import foreign_key, unique
 
 _NAME = r'(?:"([^"]+)"|`([^`]+)`|\[([^\]]+)\]|(\w+))'
-_CHECK = re.compile(r"(?:CONSTRAINT\s+%s\s+)?CHECK\s*\(" % _NAME, re.IGNORECASE)
+_CHECK = re.compile(rf"(?:CONSTRAINT\s+{_NAME}\s+)?CHECK\s*\(", re.IGNORECASE)
 _GENERATED = re.compile(r"(?:GENERATED\s+ALWAYS\s+)?AS\s*\(", re.IGNORECASE)
-_CONSTRAINT = re.compile(r"CONSTRAINT\s+%s\s+(UNIQUE|FOREIGN\s+KEY)\s*\(([^)]*)\)" % _NAME, re.IGNORECASE)
+_CONSTRAINT = re.compile(rf"CONSTRAINT\s+{_NAME}\s+(UNIQUE|FOREIGN\s+KEY)\s*\(([^)]*)\)", re.IGNORECASE)
 
 
 def describe(address: str, metadata: Any, timeout: float) -> dict[str, Any]:
     """``models`` and ``database``: see ``schema``."""
     file = make_url(address).database or ""
     try:
-        database = sqlite3.connect("file:%s?mode=ro" % quote(file), uri=True, timeout=timeout)
+        database = sqlite3.connect(f"file:{quote(file)}?mode=ro", uri=True, timeout=timeout)
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
-        raise NoConnection("%s: %s" % (file, error)) from None
+        raise NoConnection(f"{file}: {error}") from None
     engine = create_engine("sqlite://")
     connection = engine.connect()
     try:
@@ -37,8 +37,8 @@ def describe(address: str, metadata: Any, timeout: float) -> dict[str, Any]:
         models = connection.connection.dbapi_connection
         return {
             "server": "SQLite " + sqlite3.sqlite_version,
-            "models": {"tables": _tables(models, None), "enums": {}},
-            "database": {"tables": _tables(database, database), "enums": {}},
+            "models": {"tables": _tables(models), "enums": {}},
+            "database": {"tables": _tables(database), "enums": {}},
         }
     finally:
         connection.close()
@@ -46,8 +46,10 @@ def describe(address: str, metadata: Any, timeout: float) -> dict[str, Any]:
         database.close()
 
 
-def _tables(database: Any, _: Any) -> dict[str, Any]:
-    query = "SELECT name, type, sql FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+def _tables(database: Any) -> dict[str, Any]:
+    query = (
+        "SELECT name, type, sql FROM sqlite_master WHERE type IN ('table', 'view') AND substr(name, 1, 7) <> 'sqlite_'"
+    )
     return {name: _table(database, name, kind, sql or "") for name, kind, sql in database.execute(query).fetchall()}
 
 
@@ -72,7 +74,7 @@ def _column(row: Any, sql: str) -> dict[str, Any]:
     _, name, type_, notnull, default, key, hidden = row[:7]
     generated = ""
     if hidden in (2, 3):
-        at = re.search(r'(?:"%s"|\b%s\b)\s' % (re.escape(name), re.escape(name)), sql)
+        at = re.search(rf'(?:"{re.escape(name)}"|\b{re.escape(name)}\b)\s', sql)
         match = _GENERATED.search(sql, at.end() if at else 0)
         generated = "generated: " + plain(_inside(sql, match.end())) if match else "generated"
     return {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
+import msgspec
+
 from devctl.core.model import Value
 from devctl.safety.schema.description import Column, Description, Enum, Named, Table
 
@@ -187,14 +189,43 @@ def _enum(name: str, model: Enum, have: Enum) -> Iterator[Difference]:
         yield Difference(Kind.TYPE, model.table, name, said, there)
 
 
+def advised(difference: Difference, dependents: tuple[str, ...], *, migrations: bool) -> Difference:
+    """With what it breaks, of a service's ``dependents``, and the way out. ``migrations``: whether it has any."""
+    breaks = () if _harmless(difference) else dependents
+    return msgspec.structs.replace(difference, breaks=breaks, hint=_way_out(difference, migrations=migrations))
+
+
+def _harmless(difference: Difference) -> bool:
+    """Whether nothing that the models do can fail for it."""
+    kind = difference.kind
+    if kind is Kind.SURPLUS_COLUMN:
+        said = difference.database or ""
+        return " not null" not in said or " default " in said
+    return kind in {Kind.SURPLUS_TABLE, Kind.SURPLUS_INDEX, Kind.SURPLUS_ENUM_VALUE, Kind.SURPLUS_PRIMARY_KEY}
+
+
+def _way_out(difference: Difference, *, migrations: bool) -> str:
+    surplus = difference.kind.startswith("surplus_")
+    if not migrations:
+        return "drop it, or add it to the models" if surplus else "change the database, or the models"
+    if surplus:
+        return 'devctl db migrate "…" drops it; or add it to the models'
+    return 'devctl db upgrade; when nothing is pending, devctl db migrate "…" first'
+
+
 def behind(found: Iterable[Difference]) -> tuple[Difference, ...]:
     """Those for which the database is behind its models: what is missing in it."""
     return tuple(each for each in found if each.kind.missing)
 
 
+_FIRST = {Kind.MISSING_TABLE, Kind.MISSING_COLUMN}
+"""What is named when something else misses too: an index of a missing column goes without saying."""
+
+
 def hold_reason(service: str, missing: tuple[Difference, ...]) -> str:
     """``schema of cc-pap-api is behind its models (users.api_key_sandbox is missing): devctl db upgrade``."""
-    names = list(dict.fromkeys(each.place for each in missing))
+    first = [each for each in missing if each.kind in _FIRST] or missing
+    names = list(dict.fromkeys(each.place for each in first))
     if len(names) > 3:
         told = f"{', '.join(names[:2])} and {len(names) - 2} more are missing"
     else:
