@@ -42,6 +42,9 @@ VERBS: dict[str, Verb] = {name: verb for family in FAMILIES.values() for name, v
 
 DATABASE: dict[str, Verb] = {
     "check": Verb("devctl.cli.db.check", "the database against the service's models"),
+    "pending": Verb("devctl.cli.db.pending", "what an upgrade would apply"),
+    "history": Verb("devctl.cli.db.history", "every migration, and where the database stands"),
+    "migrate": Verb("devctl.cli.db.migrate", "write the migration from the database to the models"),
     "url": Verb("devctl.cli.db.url", "the database's address, without its password"),
 }
 """The verbs behind ``devctl db``."""

@@ -56,6 +56,18 @@ class Run:
         return self.state in {"running", "paused"}
 
 
+@dataclass(frozen=True)
+class Publisher:
+    """The container behind a port of this machine; ``port`` is the one inside. ``project`` and ``service`` are
+    Compose's, "" without Compose."""
+
+    id: str
+    name: str
+    project: str
+    service: str
+    port: int
+
+
 def epoch(stamp: str) -> float:
     """Seconds since the epoch of the engine's time stamps (RFC 3339 with up to nine digits); 0 for none."""
     found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$", stamp)
@@ -83,6 +95,16 @@ def container_of(entry: Mapping[str, Any]) -> Container:
         networks=frozenset(network["NetworkID"] for network in attached if network.get("NetworkID")),
         number=int(labels.get(NUMBER) or 1),
     )
+
+
+def publisher_of(entry: Mapping[str, Any], port: int) -> Publisher | None:
+    """An entry of GET /containers/json, if it publishes this port of the machine."""
+    labels = entry.get("Labels") or {}
+    for binding in entry.get("Ports") or []:
+        if binding.get("PublicPort") == port:
+            inside = int(binding["PrivatePort"])
+            return Publisher(entry["Id"], name_of(entry), labels.get(PROJECT, ""), labels.get(SERVICE, ""), inside)
+    return None
 
 
 def run_of(detail: Mapping[str, Any]) -> Run:

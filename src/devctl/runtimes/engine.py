@@ -17,12 +17,14 @@ from devctl.runtimes.containers import (
     SERVICE,
     VOLUME,
     Container,
+    Publisher,
     Run,
     container_of,
     epoch,
     frames,
     log_lines,
     name_of,
+    publisher_of,
     run_of,
     stamped,
 )
@@ -187,6 +189,12 @@ class Engine:
                 labels = entry.get("Labels") or {}
                 return name_of(entry), labels.get(PROJECT, ""), labels.get(SERVICE, "")
         return None
+
+    def publisher(self, port: int) -> Publisher | None:
+        """The running container that publishes a port of this machine."""
+        with told(self.endpoint):
+            found = self.client().containers(filters={"publish": [str(port)]})
+        return next((made for entry in found if (made := publisher_of(entry, port))), None)
 
     def execute(self, container: str, command: str | Sequence[str], timeout: float) -> tuple[int, str]:
         """Run a command in a running container: (exit code, output). Raises EngineRefused when there is no such
