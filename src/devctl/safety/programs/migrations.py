@@ -58,7 +58,7 @@ def _config(given: dict[str, Any], url: str, place: str) -> Any:
     config = Config(ini or None)
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    config.print_stdout = lambda *_: None
+    config.print_stdout = lambda *_: None  # type: ignore[method-assign]
     return config
 
 
@@ -88,7 +88,7 @@ def _watch(given: dict[str, Any], seen: dict[str, Any]) -> None:
         options["process_revision_directives"] = directives
         return configure(self, connection, *rest, **options)
 
-    EnvironmentContext.configure = watched
+    EnvironmentContext.configure = watched  # type: ignore[method-assign]
 
 
 def _must_be(given: dict[str, Any], connection: Any) -> None:
