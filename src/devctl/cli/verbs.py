@@ -30,6 +30,7 @@ FAMILIES: dict[str, dict[str, Verb]] = {
     },
     "Before production": {
         "predeploy": Verb("devctl.cli.predeploy", "every check before a deployment, in one table"),
+        "ci": Verb("devctl.cli.ci", "the same as a workflow of GitHub Actions, and the checklist"),
     },
     "The machine": {
         "ports": Verb("devctl.cli.ports", "every port of the manifest: free, ours, or held by whom"),
@@ -48,3 +49,9 @@ DATABASE: dict[str, Verb] = {
     "url": Verb("devctl.cli.db.url", "the database's address, without its password"),
 }
 """The verbs behind ``devctl db``."""
+
+CONTINUOUS: dict[str, Verb] = {
+    "github": Verb("devctl.cli.ci.github", "write the workflow from the manifest"),
+    "check": Verb("devctl.cli.ci.check", "say whether the workflow is current"),
+}
+"""The verbs behind ``devctl ci``."""
