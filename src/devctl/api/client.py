@@ -251,17 +251,21 @@ def _checked(line: bytes) -> Snapshot:
 
 
 def merge(whole: Snapshot, news: Snapshot) -> Snapshot:
-    """A whole snapshot brought up to date by a later one. One that carries a manifest is whole itself."""
-    if news.manifest is not None:
+    """A whole snapshot brought up to date by a later one, which may be whole itself."""
+    if news.whole:
         return msgspec.structs.replace(news, usage=news.usage or whole.usage)
-    holds: dict[str, Hold] = {hold.service: hold for hold in whole.holds}
-    for name in news.released:
-        holds.pop(name, None)
-    holds |= {hold.service: hold for hold in news.holds}
+    holds = whole.holds
+    if news.holds or news.released:
+        changed: dict[str, Hold] = {hold.service: hold for hold in holds}
+        for name in news.released:
+            changed.pop(name, None)
+        holds = tuple((changed | {hold.service: hold for hold in news.holds}).values())
     return msgspec.structs.replace(
         news,
+        whole=True,
         manifest=whole.manifest,
-        states={**whole.states, **news.states},
-        holds=tuple(holds.values()),
+        states=whole.states | news.states,
+        holds=holds,
+        wanted=whole.wanted,
         usage=news.usage or whole.usage,
     )

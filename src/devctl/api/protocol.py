@@ -73,8 +73,9 @@ class Usage(Value):
 
 
 class Snapshot(Value, tag="snapshot"):
-    """All a screen needs. In a stream, the first holds everything; later ones hold only the ``states`` and ``holds``
-    that changed, the ``events`` that changed them, and in ``released`` who is no longer held.
+    """All a screen needs. In a stream, the first is ``whole`` and so is each after which other services are wanted; the
+    others hold only the ``states`` and ``holds`` that changed, and in ``released`` who is no longer held. ``events``
+    are what has happened since the one before.
 
     ``clock`` is (monotonic, wall) seconds at the moment of the snapshot: the screen converts with it.
     ``wanted`` are the services that are to be up. ``renewals`` counts the Renew requests acted upon.
@@ -93,6 +94,7 @@ class Snapshot(Value, tag="snapshot"):
     released: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     renewals: int = 0
+    whole: bool = False
 
 
 class Failure(Value, tag="failure"):

@@ -49,9 +49,16 @@ def _ill(state: ServiceState) -> bool:
 
 def verdicts(manifest: Manifest, wanted: Iterable[str], states: Mapping[str, ServiceState]) -> dict[str, Verdict]:
     """Each wanted service's verdict; BLOCKED where something it needs has failed or is blocked itself."""
-    names = tuple(wanted)
-    found = {name: verdict(manifest.services[name], states.get(name)) for name in names if name in manifest.services}
-    changed = True
+    found = {name: verdict(manifest.services[name], states.get(name)) for name in wanted if name in manifest.services}
+    return blocked(manifest, found, states)
+
+
+def blocked(
+    manifest: Manifest, verdicts: Mapping[str, Verdict], states: Mapping[str, ServiceState]
+) -> dict[str, Verdict]:
+    """The verdicts of services each seen alone, with those BLOCKED that wait for a failed one."""
+    found = dict(verdicts)
+    changed = Verdict.FAILED in found.values()
     while changed:
         changed = False
         for name, present in found.items():

@@ -50,8 +50,12 @@ class Logs:
 
     def open(self, name: str) -> int:
         """A descriptor to append to, for the service itself. The caller closes it. Raises OSError."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return os.open(self.path(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(self._file(name), flags, 0o600)
+        except FileNotFoundError:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return os.open(self._file(name), flags, 0o600)
 
     def track(self, name: str) -> None:
         """Keep its times from now on, as ``mark_run`` does too: for the one process that watches the services."""
@@ -63,7 +67,8 @@ class Logs:
 
     def mark_run(self, name: str) -> int:
         """A run begins: remember, and return, where in the log. Raises OSError when the folder cannot be made."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.path.isdir(self.folder):  # noqa: PTH112 - at every start of a service
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.track(name)
         self._note(name, time.time())
         track = self._tracks[name]
@@ -159,7 +164,7 @@ class Logs:
 
     def _size(self, name: str) -> int:
         try:
-            return self.path(name).stat().st_size
+            return os.stat(self._file(name)).st_size  # noqa: PTH116 - asked often
         except OSError:
             return 0
 

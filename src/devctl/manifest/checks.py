@@ -145,7 +145,12 @@ class Checks:
             for number in sorted({each for each in numbers if numbers.count(each) > 1}):
                 self.document.add(("services", name, "ports"), f"the port {number} stands twice")
         here = [(n, s) for n, s in self.file.services.items() if not s.external]
-        for (first, one), (second, other) in combinations(here, 2):
+        sharing: dict[int, list[int]] = {}
+        for index, (_, service) in enumerate(here):
+            for number in {number for number, _ in service.ports}:
+                sharing.setdefault(number, []).append(index)
+        for left, right in sorted({pair for indices in sharing.values() for pair in combinations(indices, 2)}):
+            (first, one), (second, other) = here[left], here[right]
             if _at_once(one, other):
                 self._port_clash(first, one, second, other)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import ipaddress
 import os
 import select
@@ -31,19 +32,26 @@ class Addresses:
         if is_local_name(host):
             known = self._first.get((host, port), "127.0.0.1")
             return [known, *(other for other in ("127.0.0.1", "::1") if other != known)]
-        try:
-            address = ipaddress.ip_address(host.strip("[]"))
-        except ValueError:
-            return []
-        if address.is_unspecified:
-            return ["127.0.0.1" if address.version == 4 else "::1"]
-        return [str(address)]
+        return [number] if (number := _number(host)) else []
 
     def prefer(self, host: str, port: int, address: str) -> None:
         """Try ``address`` first from now on."""
         self._first[host, port] = address
 
 
+@functools.lru_cache(4096)
+def _number(host: str) -> str:
+    """The address that a numeric host means to a client, "" for a name."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return ""
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "::1"
+    return str(address)
+
+
+@functools.lru_cache(4096)
 def is_local_name(host: str) -> bool:
     """``localhost`` and the names below it (RFC 6761)."""
     name = host.rstrip(".").lower()

@@ -17,7 +17,7 @@ import msgspec
 
 from devctl import __version__
 from devctl.api.protocol import Down, Handover, Snapshot, Usage
-from devctl.core.model import Runtime, Service
+from devctl.core.model import LogProbe, Runtime, Service
 from devctl.core.state import ProcessIdentity, ServiceState, StartFailed
 from devctl.logs import Logs
 from devctl.probes import Prober
@@ -127,7 +127,9 @@ class Supervisor:
 
     async def _check(self, service: Service, state: ServiceState) -> str:
         pid = state.identity.pid if isinstance(state.identity, ProcessIdentity) else state.run
-        return await self.prober.check(service, pid=pid, log_offset=self.logs.run_offset(service.name))
+        logged = service.health is not None and isinstance(service.health.probe, LogProbe)
+        offset = self.logs.run_offset(service.name) if logged else 0
+        return await self.prober.check(service, pid=pid, log_offset=offset)
 
     def _with_usage(self, snapshot: Snapshot) -> Snapshot:
         identities = {name: state.identity for name, state in snapshot.states.items() if state.identity}

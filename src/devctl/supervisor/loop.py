@@ -62,6 +62,7 @@ class Loop:
         self._inbox = Inbox()
         self._records: list[Record] = []
         self._dirty: dict[str, None] = dict.fromkeys(self.services)
+        self._due: dict[str, float] = {}
         self._news = News(self.manifest, self.wanted)
         self._leaving = False
         self._handover = False
@@ -89,15 +90,14 @@ class Loop:
         return self._handover
 
     async def _sleep(self) -> None:
-        until = min((hold.until for hold in self.holds.values() if hold.until is not None), default=None)
+        until = min(self._due.values(), default=None)
         delay = None if until is None else max(0.0, until - self._clock())
         await self._inbox.wait(delay)
 
     def _over(self) -> bool:
-        if self._handover:
-            return True
-        busy = any(state.active or state.state is State.BACKOFF for state in self.states.values())
-        return self._leaving and not self.wanted and not busy and not self._inbox and not self._dirty
+        if self._handover or not self._leaving or self.wanted or self._inbox or self._dirty:
+            return self._handover
+        return not any(state.active or state.state is State.BACKOFF for state in self.states.values())
 
     # -- one turn
 
@@ -106,7 +106,7 @@ class Loop:
         now = self._clock()
         for item in self._inbox.drain():
             self._take(item, now) if isinstance(item, Request) else self._apply(item, now)
-        self._look_at(name for name, hold in self.holds.items() if hold.until is not None and hold.until <= now)
+        self._look_at(name for name, until in self._due.items() if until <= now)
         self._decide(now)
         self._tell()
         self._inbox.acted()
@@ -163,6 +163,7 @@ class Loop:
                 self._watch(name)
         for name in self.holds.keys() - self.services.keys():
             del self.holds[name]
+            self._due.pop(name, None)
         self._rewire()
         self._look_at(self.services)
 
@@ -254,11 +255,14 @@ class Loop:
             old, new = self.holds.get(name), fresh.get(name)
             if old == new:
                 continue
+            self._due.pop(name, None)
             if new is None:
                 del self.holds[name]
                 self._news.released(name)
             else:
                 self.holds[name] = new
+                if new.until is not None:
+                    self._due[name] = new.until
                 self._news.held(name)
 
     def _act(self, actions: Iterable[Action], now: float) -> None:

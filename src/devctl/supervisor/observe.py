@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from devctl.core.model import HealthCheck, LogProbe, Service
 from devctl.core.state import AnyEvent, Health, ProbeFailed, ProbePassed, ServiceState, State
+from devctl.supervisor.doors import Doors, port_of
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,9 @@ SHORTEST, LONGEST = 0.005, 0.25
 PER_WAITER = 0.00015
 """The gap is at least this many seconds for each service that is waited for, so that a thousand of them starting at
 once leave the machine to do the starting."""
+SURE, SURE_PER_WAITER = 1.0, 0.003
+"""Seconds after which a service whose port seems shut is tried nevertheless: one, or three thousandths for each that is
+waited for."""
 
 ALIVE_FOR = 1.0
 """Seconds a service with no health check must live to count as up (supervisord's startsecs)."""
@@ -35,8 +39,8 @@ def gap(waited: float, waiters: int) -> float:
 class Observer:
     """One task a running service with a health check."""
 
-    def __init__(self, check: Check, emit: Callable[[AnyEvent], None]) -> None:
-        self._check, self._emit = check, emit
+    def __init__(self, check: Check, emit: Callable[[AnyEvent], None], doors: Doors | None = None) -> None:
+        self._check, self._emit, self._doors = check, emit, doors or Doors()
         self._watches: dict[str, tuple[tuple[int, HealthCheck | None], asyncio.Task[None]]] = {}
         self._waiting = 0
 
@@ -58,6 +62,7 @@ class Observer:
         """End every watch."""
         tasks = [task for _, task in self._watches.values()]
         self._watches.clear()
+        self._doors.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -84,17 +89,29 @@ class Observer:
     async def _until_healthy(self, service: Service, health: HealthCheck, state: ServiceState) -> None:
         begun = state.started_at if state.started_at is not None else time.monotonic()
         said, overdue = "", False
+        port = port_of(service, health)
         self._waiting += 1
         try:
+            if port is not None and self._doors.shut(port):
+                await self._pause(port, begun, health)
             while reason := await self._ask(service, state):
                 late = time.monotonic() - begun >= health.start_period
                 if reason != said or (late and not overdue):
                     self._emit(ProbeFailed(service=service.name, run=state.run, reason=reason))
                     said, overdue = reason, late
-                await asyncio.sleep(gap(time.monotonic() - begun, self._waiting))
+                await self._pause(port, begun, health)
         finally:
             self._waiting -= 1
         self._emit(ProbePassed(service=service.name, run=state.run))
+
+    async def _pause(self, port: int | None, begun: float, health: HealthCheck) -> None:
+        """Until another try makes sense, and at the latest when the start period ends."""
+        waited = time.monotonic() - begun
+        if port is None or not self._doors.shut(port):
+            await asyncio.sleep(gap(waited, self._waiting))
+            return
+        sure, left = max(SURE, SURE_PER_WAITER * self._waiting), health.start_period - waited
+        await self._doors.opened(port, begun, max(SHORTEST, min(sure, left)) if left > 0 else sure)
 
     async def _while_healthy(self, service: Service, health: HealthCheck, state: ServiceState) -> None:
         missed = state.health is Health.HEALTHY and state.misses > 0

@@ -31,6 +31,9 @@ MAX_LINE = 64 * 1024 * 1024
 """Longest request in bytes: a manifest with many thousands of services."""
 BACKLOG = 10_000
 """Lines that may wait for a slow listener before it is hung up on: it asks anew and gets everything."""
+PACE = 0.005
+"""Seconds between two writes to a listener. What happens meanwhile is told at one stroke: a thousand services that
+start at once wake nobody a thousand times."""
 
 
 class Server:
@@ -121,8 +124,14 @@ class Server:
         hung_up.add_done_callback(lambda _: queue.put_nowait(b""))
         try:
             while line := await queue.get():
-                writer.write(line)
+                lines = [line]
+                while not queue.empty() and lines[-1]:
+                    lines.append(queue.get_nowait())
+                writer.write(b"".join(lines))
                 await writer.drain()
+                if not lines[-1]:
+                    break
+                await asyncio.sleep(PACE)
         finally:
             self._listeners.discard(queue)
             hung_up.cancel()

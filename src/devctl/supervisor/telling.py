@@ -56,12 +56,13 @@ class News:
         self._held.discard(name)
 
     def take(self, known: Standpoint) -> Snapshot | None:
-        """What changed, which is now told; None when nothing did. With another manifest it is everything."""
-        told = (known.manifest, known.wanted, known.renewals)
-        if not (self._touched or self._held or self._released or told != self._told):
+        """What changed, which is now told; None when nothing did. When other services are wanted it is everything."""
+        manifest, wanted, renewals = self._told
+        same = known.manifest is manifest and (known.wanted is wanted or known.wanted == wanted)
+        if same and known.renewals == renewals and not (self._touched or self._held or self._released):
             return None
         events = tuple(self._events)
-        if known.manifest is not self._told[0]:
+        if not same:
             news = msgspec.structs.replace(whole(known), events=events)
         else:
             news = _snapshot(
@@ -71,7 +72,7 @@ class News:
                 events=events,
                 released=tuple(self._released),
             )
-        self._told = told
+        self._told = (known.manifest, known.wanted, known.renewals)
         self._touched, self._held, self._released, self._events = set(), set(), set(), []
         return news
 
@@ -80,7 +81,8 @@ def whole(known: Standpoint) -> Snapshot:
     """Everything."""
     states = {name: known.states.get(name) or ServiceState(name=name) for name in known.services}
     everything = _snapshot(known, states=states, holds=tuple(known.holds.values()), events=(), released=())
-    return msgspec.structs.replace(everything, manifest=known.manifest)
+    wanted = tuple(name for name in known.services if name in known.wanted)
+    return msgspec.structs.replace(everything, whole=True, manifest=known.manifest, wanted=wanted)
 
 
 def _snapshot(
@@ -100,7 +102,6 @@ def _snapshot(
         holds=holds,
         events=events,
         released=released,
-        wanted=tuple(name for name in known.services if name in known.wanted),
         warnings=(known.problem,) if known.problem else (),
         renewals=known.renewals,
     )

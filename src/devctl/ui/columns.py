@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from textwrap import wrap
 
 from rich.text import Text
@@ -19,7 +20,7 @@ class Column:
     cells: tuple[Text, ...]
     right: bool = False
 
-    @property
+    @cached_property
     def width(self) -> int:
         """The widest cell, in terminal columns."""
         return max((len(self.title), *(cell.cell_len for cell in self.cells)))

@@ -10,7 +10,7 @@ from enum import StrEnum
 from devctl.api.protocol import Snapshot
 from devctl.core.explain import sentence
 from devctl.core.model import Manifest, Service
-from devctl.core.outcome import Verdict, verdicts
+from devctl.core.outcome import Verdict, blocked, verdict, verdicts
 from devctl.core.plan import Hold
 from devctl.core.state import Health, ServiceState, Setup, State
 from devctl.ui.theme import ready
@@ -39,12 +39,14 @@ class Note:
 @dataclass(frozen=True)
 class Progress:
     """Everything a waiting screen shows. ``began`` is when the command asked; ``setups`` when setups were first seen
-    to run; ``waited`` for which services a wait was already told."""
+    to run; ``waited`` for which services a wait was already told; ``alone`` each one's verdict, the others not looked
+    at."""
 
     manifest: Manifest
     names: tuple[str, ...]
     began: float
     states: Mapping[str, ServiceState] = field(default_factory=dict)
+    alone: Mapping[str, Verdict] = field(default_factory=dict)
     holds: Mapping[str, Hold] = field(default_factory=dict)
     setups: Mapping[str, float] = field(default_factory=dict)
     waited: frozenset[str] = frozenset()
@@ -59,7 +61,9 @@ class Progress:
 
     def verdicts(self) -> dict[str, Verdict]:
         """What the wait for each has come to."""
-        return verdicts(self.manifest, self.names, self.states)
+        if not self.alone:
+            return verdicts(self.manifest, self.names, self.states)
+        return blocked(self.manifest, self.alone, self.states)
 
     def begun(self, name: str) -> float | None:
         """When work on it began, since the command asked; None when there was nothing to do."""
@@ -78,19 +82,36 @@ def absorb(before: Progress, snapshot: Snapshot) -> tuple[Progress, tuple[Note, 
     """The progress after ``snapshot`` (a whole one), and what there is to tell of the change."""
     holds = {hold.service: hold for hold in snapshot.holds}
     known = {name: state for name, state in snapshot.states.items() if name in before.manifest.services}
-    notes = [_note(before, name, known.get(name), holds.get(name)) for name in before.names]
-    waits = {name for name in before.names if name in holds and holds[name].on}
-    return (
-        replace(
-            before, states=known, holds=holds, waited=before.waited | waits, setups=_setups(before, known, snapshot)
-        ),
-        tuple(note for note in notes if note is not None),
+    fresh = [
+        name
+        for name in before.names
+        if known.get(name) is not before.states.get(name) or holds.get(name) is not before.holds.get(name)
+    ]
+    after = replace(
+        before,
+        states=known,
+        holds=holds,
+        alone=_alone(before, known, fresh),
+        waited=before.waited.union(name for name in fresh if name in holds and holds[name].on),
+        setups=_setups(before, known, fresh, snapshot.clock[0]),
     )
+    notes = (_note(before, name, known.get(name), holds.get(name)) for name in fresh)
+    return after, tuple(note for note in notes if note is not None)
 
 
-def _setups(before: Progress, states: Mapping[str, ServiceState], snapshot: Snapshot) -> Mapping[str, float]:
-    running = [name for name, state in states.items() if state.setup is Setup.RUNNING]
-    return {**dict.fromkeys(running, snapshot.clock[0]), **before.setups}
+def _alone(before: Progress, states: Mapping[str, ServiceState], fresh: list[str]) -> Mapping[str, Verdict]:
+    looked = fresh if before.alone else before.names
+    return {
+        **before.alone,
+        **{
+            name: verdict(before.service(name), states.get(name)) for name in looked if name in before.manifest.services
+        },
+    }
+
+
+def _setups(before: Progress, states: Mapping[str, ServiceState], fresh: list[str], now: float) -> Mapping[str, float]:
+    running = [name for name in fresh if name in states and states[name].setup is Setup.RUNNING]
+    return {**dict.fromkeys(running, now), **before.setups}
 
 
 def _note(before: Progress, name: str, state: ServiceState | None, hold: Hold | None) -> Note | None:
