@@ -52,8 +52,13 @@ def _kept(part: Callable[[], Exit]) -> Exit:
 
 def _sync(place: Place, manifest: Manifest, *, yes: bool) -> Exit:
     """As ``devctl sync``."""
-    del place, manifest, yes
-    return Exit.DONE
+    if not manifest.git and not manifest.mirrors:
+        return Exit.DONE
+    from devctl.cli.sync import show, synchronized
+
+    report = synchronized(place, manifest, dry_run=False, yes=yes)
+    show(report, manifest)
+    return Exit.DONE if report.good else Exit.FAILED
 
 
 def tidy(place: Place, manifest: Manifest, *, yes: bool) -> Exit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from devctl.core.model import Manifest
 from devctl.core.outcome import Verdict, verdicts
 from devctl.errors import DevctlError, Exit
 from devctl.ui.view import NOBODY, status_record
+
+if TYPE_CHECKING:
+    from devctl.git.pending import Waiting
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -31,9 +34,10 @@ def status(
     snapshot = place.snapshot(usage=True)
     manifest = known_manifest(place, snapshot)
     if as_json:
-        print_json(status_record(manifest, snapshot or NOBODY))
+        pending = [{"remote": each.remote, "commits": each.commits, "reason": each.reason} for each in _waiting(place)]
+        print_json(status_record(manifest, snapshot or NOBODY) | ({"pending": pending} if pending else {}))
     else:
-        _draw(manifest, snapshot)
+        _draw(place, manifest, snapshot)
     return standing(manifest, snapshot)
 
 
@@ -45,12 +49,26 @@ def standing(manifest: Manifest, snapshot: Snapshot | None) -> Exit:
     return Exit.DONE if all(each is Verdict.READY for each in found.values()) else Exit.FAILED
 
 
-def _draw(manifest: Manifest, snapshot: Snapshot | None) -> None:
+def _draw(place: Place, manifest: Manifest, snapshot: Snapshot | None) -> None:
     from devctl.ui.tables import dashboard
     from devctl.ui.theme import Screen
 
     screen = Screen(sys.stdout)
     screen.write(dashboard(manifest, snapshot or NOBODY, screen.glyphs, screen.width))
+    waiting = _waiting(place)
+    if waiting:
+        from devctl.ui.sync import pending
+
+        screen.write(pending([str(each) for each in waiting], screen.glyphs, screen.width))
+
+
+def _waiting(place: Place) -> tuple[Waiting, ...]:
+    """What could not be pushed yet: a file's content, git is not asked."""
+    if not (place.workspace.folder / "git-pending.json").exists():
+        return ()
+    from devctl.git.pending import read
+
+    return read(place.workspace)
 
 
 def _watch(place: Place) -> int:

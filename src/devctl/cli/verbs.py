@@ -22,6 +22,7 @@ FAMILIES: dict[str, dict[str, Verb]] = {
         "logs": Verb("devctl.cli.logs", "the logs of one service, or of many merged by time"),
     },
     "The day in git": {
+        "sync": Verb("devctl.cli.sync", "commit, promote, push and mirror, as services.yaml says"),
         "remotes": Verb("devctl.cli.remotes", "every repository, branch and remote: ahead, behind, last sync"),
         "mirror": Verb("devctl.cli.mirror", "folders carried over one way"),
     },

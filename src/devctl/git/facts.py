@@ -36,8 +36,8 @@ class Change(Value):
     """A file that differs from HEAD. ``path`` is relative to the root, with surrogate escapes where it is no text.
 
     ``size`` is in bytes as it lies in the worktree; ``old`` is a renamed file's path before. ``untracked``: git does
-    not know it yet. ``submodule``: it is one; ``inside``: what differs is inside the submodule and cannot be committed
-    from here.
+    not know it yet; ``staged``: the index differs from HEAD; ``unstaged``: the worktree differs from the index.
+    ``submodule``: it is one; ``inside``: what differs is inside the submodule and cannot be committed from here.
     """
 
     path: str
@@ -45,6 +45,8 @@ class Change(Value):
     size: int = 0
     old: str = ""
     untracked: bool = False
+    staged: bool = False
+    unstaged: bool = True
     submodule: bool = False
     inside: bool = False
 
@@ -205,6 +207,8 @@ def _change(root: Path, entry: str, more: Iterator[str]) -> Change:
         kind=_kind(states, bool(old)),
         size=_size(root, path),
         old=old,
+        staged=states[0] != ".",
+        unstaged=states[1] != ".",
         submodule=submodule[0] == "S",
         inside=inside,
     )

@@ -1,0 +1,80 @@
+"""``devctl sync``: commit, bring branches together, push, as the manifest says; never over anybody's work."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from devctl.cli.place import Place, here
+from devctl.cli.terminal import can_ask, confirmed, print_json
+from devctl.core.model import Manifest
+from devctl.errors import DevctlError, Exit
+from devctl.git.report import Mirrored, Report, Synced
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def sync(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Commit without asking.")] = False,
+    message: Annotated[str, typer.Option("--message", "-m", help="The commits' message.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> int:
+    """Commit, promote, push and mirror, as the manifest says. Exit code 1: something was refused or failed."""
+    place = here(context)
+    report = synchronized(place, place.manifest, dry_run=dry_run, yes=yes, message=message, quiet=as_json)
+    if as_json:
+        from devctl.git.report import record
+
+        print_json(record(report))
+    else:
+        show(report, place.manifest)
+    return Exit.DONE if report.good else Exit.FAILED
+
+
+def synchronized(
+    place: Place, manifest: Manifest, *, dry_run: bool, yes: bool, message: str = "", quiet: bool = False
+) -> Report:
+    """Mirrors, then all repositories. Raises DevctlError, also when the user says no."""
+    from devctl.git.sync import Sync
+
+    mirrors = carry_over(place, manifest, dry_run=dry_run)
+    run = Sync(manifest, place.workspace, dry_run=dry_run, message=message)
+    run.look()
+    waiting = run.asking()
+    if waiting and not (yes or dry_run):
+        if quiet or not can_ask():
+            run.without_commit("nobody could be asked whether to commit", "devctl sync --yes")
+        else:
+            _ask(run.asking(), manifest)
+    report = run.run()
+    return Report(repositories=report.repositories, mirrors=mirrors, dry_run=dry_run)
+
+
+def carry_over(place: Place, manifest: Manifest, *, dry_run: bool) -> tuple[Mirrored, ...]:
+    """The manifest's mirrors, carried over before anything is looked at, so that what they bring is committed too."""
+    del place, manifest, dry_run
+    return ()
+
+
+def _ask(repositories: list[Synced], manifest: Manifest) -> None:
+    from devctl.ui.sync import asked
+    from devctl.ui.theme import Screen
+
+    screen = Screen(sys.stderr)
+    screen.write(asked(repositories, manifest.root, screen.width))
+    refused = DevctlError("nobody can be asked", hint="devctl sync --yes", code=Exit.PRECONDITION)
+    confirmed("commit and push?", yes=False, otherwise=refused)
+
+
+def show(report: Report, manifest: Manifest) -> None:
+    """The report on the screen."""
+    from devctl.ui.sync import drawn
+    from devctl.ui.theme import Screen
+
+    screen = Screen(sys.stdout)
+    screen.write(drawn(report, manifest.root, screen.glyphs, screen.width))
