@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from devctl.errors import DevctlError, Exit
 
@@ -123,16 +124,19 @@ def raw(
     timeout: float | None = 30,
     check: bool = True,
     input: bytes | None = None,  # noqa: A002 - subprocess's own word
+    source: IO[bytes] | None = None,
+    target: IO[bytes] | None = None,
 ) -> Raw:
-    """As output(), in bytes. Arguments that are no text are given with surrogate escapes."""
+    """As output(), in bytes. Arguments that are no text are given with surrogate escapes. It reads from the open file
+    ``source`` and writes into ``target``, where these are given: what is too large to hold."""
     arguments = arguments_of(argv)
     try:
         process = subprocess.Popen(
             arguments,
             cwd=cwd,
             env=env,
-            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdin=source or (subprocess.DEVNULL if input is None else subprocess.PIPE),
+            stdout=target or subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
@@ -161,7 +165,8 @@ def _communicate(process: subprocess.Popen[bytes], sent: bytes | None, timeout: 
         left = LINGER if deadline is None else min(LINGER, max(0.0, deadline - time.monotonic()))
         gone = process.poll() is not None
         try:
-            return process.communicate(sent, left)
+            out, err = process.communicate(sent, left)
+            return out or b"", err or b""
         except subprocess.TimeoutExpired as error:
             if gone:
                 return error.output or b"", error.stderr or b""

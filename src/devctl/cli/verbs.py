@@ -47,6 +47,12 @@ DATABASE: dict[str, Verb] = {
     "pending": Verb("devctl.cli.db.pending", "what an upgrade would apply"),
     "history": Verb("devctl.cli.db.history", "every migration, and where the database stands"),
     "migrate": Verb("devctl.cli.db.migrate", "write the migration from the database to the models"),
+    "upgrade": Verb("devctl.cli.db.upgrade", "apply what is pending, after a backup"),
+    "downgrade": Verb("devctl.cli.db.downgrade", "take migrations back, after a backup"),
+    "backup": Verb("devctl.cli.db.backup", "save the database into a dated file"),
+    "restore": Verb("devctl.cli.db.restore", "put a backup in the database's place; --list shows them"),
+    "reset": Verb("devctl.cli.db.reset", "back up, make anew, migrate, seed"),
+    "shell": Verb("devctl.cli.db.shell", "psql or sqlite3, connected"),
     "url": Verb("devctl.cli.db.url", "the database's address, without its password"),
 }
 """The verbs behind ``devctl db``."""

@@ -196,6 +196,16 @@ class Engine:
             found = self.client().containers(filters={"publish": [str(port)]})
         return next((made for entry in found if (made := publisher_of(entry, port))), None)
 
+    def addresses(self, project: str) -> tuple[set[str], set[str]]:
+        """(the IP addresses of the project's running containers, those of this machine in their networks)."""
+        with told(self.endpoint):
+            found = self.client().containers(filters={"label": [f"{PROJECT}={project}"]})
+        networks = [
+            each for entry in found for each in ((entry.get("NetworkSettings") or {}).get("Networks") or {}).values()
+        ]
+        own = {str(each[key]) for each in networks for key in ("IPAddress", "GlobalIPv6Address") if each.get(key)}
+        return own, {str(each[key]) for each in networks for key in ("Gateway", "IPv6Gateway") if each.get(key)}
+
     def execute(self, container: str, command: str | Sequence[str], timeout: float) -> tuple[int, str]:
         """Run a command in a running container: (exit code, output). Raises EngineRefused when there is no such
         container, DevctlError when it takes longer than ``timeout`` seconds (it then goes on unheeded)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -53,7 +53,7 @@ class Standing:
     @cached_property
     def applied(self) -> frozenset[str]:
         """The known revisions that the database has."""
-        return frozenset(self._with_those_before(self.current))
+        return self.with_those_before(self.current)
 
     @property
     def pending(self) -> tuple[Revision, ...]:
@@ -74,15 +74,15 @@ class Standing:
             return Place.FORKED
         return Place.BEHIND if self.pending else Place.CURRENT
 
-    def _with_those_before(self, ids: Iterable[str]) -> Iterator[str]:
+    def with_those_before(self, ids: Iterable[str]) -> frozenset[str]:
+        """These revisions and all that come before them, as far as they are known."""
         waiting, seen = [each for each in ids if each in self.known], set()
         while waiting:
             each = waiting.pop()
-            if each in seen:
-                continue
-            seen.add(each)
-            yield each
-            waiting += [before for before in self.known[each].before if before in self.known]
+            if each not in seen:
+                seen.add(each)
+                waiting += [before for before in self.known[each].before if before in self.known]
+        return frozenset(seen)
 
     def resolve(self, word: str) -> tuple[str, ...]:
         """The ids that a word of the user's may mean: an id, or its beginning."""

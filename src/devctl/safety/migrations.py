@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +45,37 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Migrations:
-    """``address`` is the database's as the interpreter reaches it, ``name`` the database's own, ``identity`` what it
-    must turn out to be (``server.identity``, or SQLite's file); ``variables`` hold the address for the service's own
-    code; ``hide`` are addresses whose passwords no error may show."""
+class Reach:
+    """A database as a service's interpreter reaches it. ``address`` is its own in there, ``name`` the database's,
+    ``identity`` what it must turn out to be (``server.identity``, or SQLite's file); ``variables`` hold the address for
+    the service's own code; ``hide`` are addresses whose passwords no error may show."""
 
     interpreter: Interpreter
-    scripts: Scripts
-    address: str
+    address: str = field(repr=False)
     name: str
     identity: Sequence[str]
     variables: Sequence[str] = ()
     hide: Sequence[DatabaseUrl] = ()
+
+    def call(self, name: str, timeout: float, **more: Any) -> Any:
+        """What one of our programs returns. Raises ProgramFailed and DevctlError."""
+        given = {
+            "url": self.address,
+            "name": self.name,
+            "identity": list(self.identity),
+            "variables": list(self.variables),
+            "away": self.interpreter.container,
+            **more,
+        }
+        return call(self.interpreter, program(name), given, timeout=timeout, hide=self.hide)
+
+
+@dataclass(frozen=True)
+class Migrations:
+    """A history and the database it is for."""
+
+    reach: Reach
+    scripts: Scripts
 
     def standing(self) -> Standing:
         """The history and where the database stands in it. Raises DevctlError."""
@@ -83,30 +102,35 @@ class Migrations:
         if not found:
             return None
         file = self.scripts.folder / found["file"]
-        if self.interpreter.container:  # it was written where nothing lasts
+        if self.reach.interpreter.container:  # it was written where nothing lasts
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("x", encoding="utf-8") as stream:
                 stream.write(found["text"])
         return Written(found["id"], file, found["operations"])
 
     def _run(self, action: str, timeout: float, **more: str) -> Any:
-        ini = self.scripts.ini
-        away = self.interpreter.container
-        given = {
-            "action": action,
-            "url": self.address,
-            "name": self.name,
-            "identity": list(self.identity),
-            "variables": list(self.variables),
+        ini, away = self.scripts.ini, self.reach.interpreter.container
+        scripts = {
             "folder": str(self.scripts.folder),
             "files": self.scripts.texts() if away else {},
             "ini": "" if ini is None else ini.read_text(encoding="utf-8") if away else str(ini),
-            **more,
         }
         try:
-            return call(self.interpreter, program("migrations"), given, timeout=timeout, hide=self.hide)
+            return self.reach.call("migrations", timeout, action=action, **scripts, **more)
         except ProgramFailed as error:
-            raise _told(error, self.scripts) from None
+            raise _told(error, str(self.scripts.folder / "env.py")) from None
+
+
+def seed(reach: Reach, command: str) -> list[str]:
+    """Run the manifest's seed on the database, ``python`` being the service's own; its last lines. Raises
+    DevctlError."""
+    try:
+        return [str(line) for line in reach.call("seed", WORKING, command=command)]
+    except ProgramFailed as error:
+        if error.kind != "SeedFailed":
+            raise _told(error, error.where) from None
+        why, *details = error.text.splitlines()
+        raise DevctlError(f"the seed failed: {command}", error.where, why, details=tuple(details)) from None
 
 
 def scripts_of(folder: str, base: str, service: str) -> Scripts:
@@ -125,7 +149,7 @@ def scripts_of(folder: str, base: str, service: str) -> Scripts:
     return Scripts(path)
 
 
-def _told(error: ProgramFailed, scripts: Scripts) -> DevctlError:
+def _told(error: ProgramFailed, where: str) -> DevctlError:
     """What went wrong in there, in the words of who uses it."""
     first = error.text.strip().splitlines()[0] if error.text.strip() else error.kind
     match error.kind:
@@ -139,10 +163,10 @@ def _told(error: ProgramFailed, scripts: Scripts) -> DevctlError:
             )
         case "OtherDatabase":
             return DevctlError(
-                "nothing was done: Alembic's env.py leads to another database",
-                str(scripts.folder / "env.py"),
+                "nothing was done: the service's own code leads to another database",
+                where,
                 first,
-                'let it use config.get_main_option("sqlalchemy.url")',
+                'in env.py, use config.get_main_option("sqlalchemy.url")',
                 Exit.PRECONDITION,
             )
         case "LockNotAvailable" | "OperationalError" if "lock timeout" in error.text:

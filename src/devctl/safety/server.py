@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from devctl.errors import DevctlError, Exit
+from devctl.safety.programs.migrations import IDENTITY
 from devctl.safety.url import DatabaseUrl, redacted
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ STATEMENT = 60
 """Seconds one of our own statements may take."""
 _DRIVERS_OPTIONS = frozenset(
     {"sslmode", "sslcert", "sslkey", "sslrootcert", "options", "gssencmode", "channel_binding"}
-)
-_IDENTITY = (
-    "select current_database(), (select oid from pg_database where datname = current_database())::text,"
-    " extract(epoch from pg_postmaster_start_time())::numeric(20, 6)::text"
 )
 
 
@@ -93,7 +90,7 @@ def _mended(error: Exception) -> str:
 def identity(url: DatabaseUrl) -> list[str]:
     """Tells this database from every other: its name and oid, and when its server started. Raises NoConnection."""
     with connected(url) as connection:
-        return [str(value) for value in _row(connection, _IDENTITY)]
+        return [str(value(connection, query)) for query in IDENTITY]
 
 
 def version(connection: Connection[Any]) -> int:
@@ -111,6 +108,19 @@ def tables(connection: Connection[Any]) -> list[str]:
     return [str(row[0]) for row in connection.execute(query).fetchall()]
 
 
+def revisions(connection: Connection[Any]) -> tuple[str, ...]:
+    """Where its schema stands by Alembic's own table; () without one."""
+    if value(connection, "select to_regclass('alembic_version')") is None:
+        return ()
+    return tuple(str(row[0]) for row in connection.execute("select version_num from alembic_version order by 1"))
+
+
+def value(connection: Connection[Any], query: Any) -> Any:
+    """The first value of the first row, None for no row."""
+    found = connection.execute(query).fetchone()
+    return found[0] if found else None
+
+
 def _row(connection: Connection[Any], query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
     found = connection.execute(query, values).fetchone()
     return tuple(found) if found else ()
@@ -119,12 +129,6 @@ def _row(connection: Connection[Any], query: str, values: Sequence[Any] = ()) ->
 def exists(connection: Connection[Any], name: str) -> bool:
     """Whether the server has a database of this name."""
     return bool(_row(connection, "select 1 from pg_database where datname = %s", [name]))
-
-
-def databases(connection: Connection[Any], like: str) -> list[str]:
-    """The databases whose name begins so."""
-    query = "select datname from pg_database where starts_with(datname, %s) order by 1"
-    return [str(row[0]) for row in connection.execute(query, [like]).fetchall()]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from devctl.cli.db.place import Target
 from devctl.errors import DevctlError, Exit
 from devctl.manifest.interpolate import variables
-from devctl.safety.migrations import Migrations, scripts_of
+from devctl.safety.migrations import Migrations, Reach, scripts_of
 from devctl.safety.url import DatabaseUrl, Dialect, Server
 
 if TYPE_CHECKING:
@@ -20,22 +20,20 @@ if TYPE_CHECKING:
 
 def migrations_of(target: Target) -> Migrations:
     """The service's migrations, on its database. Raises DevctlError (exit 3: no connection, no interpreter)."""
-    from devctl.cli.inside import interpreter_of
-
     service = target.service
     database = service.database
     scripts = scripts_of(database.migrations if database else "", service.path, service.name)
+    return Migrations(reach_of(target), scripts)
+
+
+def reach_of(target: Target) -> Reach:
+    """The database as the service's own interpreter reaches it. Raises DevctlError (exit 3)."""
+    from devctl.cli.inside import interpreter_of
+
     identity = identity_of(target.url)
-    interpreter = interpreter_of(target.place, service.name, target.place.snapshot())
-    return Migrations(
-        interpreter,
-        scripts,
-        seen_from(target, interpreter).text(),
-        target.url.name,
-        identity,
-        holders_of_address(target),
-        [target.url],
-    )
+    interpreter = interpreter_of(target.place, target.service.name, target.place.snapshot())
+    address = seen_from(target, interpreter).text()
+    return Reach(interpreter, address, target.url.name, identity, holders_of_address(target), [target.url])
 
 
 def identity_of(url: DatabaseUrl) -> list[str]:

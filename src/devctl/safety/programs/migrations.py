@@ -2,8 +2,9 @@
 
 ``main`` takes ``action`` (state, upgrade, downgrade, revise, merge), ``url``, ``name`` (the database's), ``identity``
 (of the database that is meant, see ``_must_be``), ``variables`` (those that hold the address for the service),
-``folder`` (the scripts), ``ini`` (a file's path or text, "" for none), ``files`` (the scripts as path → text, when
-``folder`` isn't in reach) and, by action, ``to`` and ``message``.
+``away`` (whether this is a container, where addresses are other ones), ``folder`` (the scripts), ``ini`` (a file's path
+or text, "" for none), ``files`` (the scripts as path → text, when ``folder`` isn't in reach) and, by action, ``to`` and
+``message``.
 
 Alembic's ``env.py`` is the user's own and may connect wherever it likes. So nothing is done before the connection it
 brings has been seen to lead to the database that is meant.
@@ -16,6 +17,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+IDENTITY = (
+    "select current_database()::text",
+    "select oid::text from pg_database where datname = current_database()",
+    "select extract(epoch from pg_postmaster_start_time())::numeric(20, 6)::text",
+)
+"""Together they tell a PostgreSQL database from every other."""
+
 
 class OtherDatabase(Exception):
     """env.py leads to another database than the one that is meant."""
@@ -23,7 +31,7 @@ class OtherDatabase(Exception):
 
 def main(given: dict[str, Any]) -> Any:
     """The action's outcome. Raises OtherDatabase and whatever Alembic, env.py or a migration raises."""
-    url = _url(given)
+    url = address(given)
     for variable in given["variables"]:
         os.environ[variable] = url
     with tempfile.TemporaryDirectory() as place:
@@ -33,12 +41,12 @@ def main(given: dict[str, Any]) -> Any:
         return ACTIONS[given["action"]](config, given, seen)
 
 
-def _url(given: dict[str, Any]) -> str:
-    """Where ``folder`` is out of reach, so is what the address says: the container's own variable knows better."""
+def address(given: dict[str, Any]) -> str:
+    """The database's address as it is reached from here: in a container, its own variable knows better."""
     from sqlalchemy.engine import make_url
 
     own = [os.environ[name] for name in given["variables"] if os.environ.get(name)]
-    if not given["files"] or not own:
+    if not given["away"] or not own:
         return str(given["url"])
     return str(make_url(own[0]).set(database=given["name"]).render_as_string(hide_password=False))
 
@@ -92,19 +100,15 @@ def _watch(given: dict[str, Any], seen: dict[str, Any]) -> None:
 
 
 def _must_be(given: dict[str, Any], connection: Any) -> None:
-    """``identity`` is SQLite's file, or of a PostgreSQL database its name and oid and when its server started, in
-    seconds since the epoch: no two databases share that. What is asked leaves no transaction open, else Alembic would
+    """``identity`` is SQLite's file, or a PostgreSQL database's name, its oid and when its server started, in seconds
+    since the epoch. What is asked leaves no transaction open, else Alembic would
     take it for the user's own and commit nothing."""
     began = connection.in_transaction()
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql("PRAGMA database_list").fetchall()
         found = [os.path.realpath(row[2]) for row in rows if row[1] == "main"]
     else:
-        query = (
-            "select current_database(), (select oid from pg_database where datname = current_database())::text, "
-            "extract(epoch from pg_postmaster_start_time())::numeric(20, 6)::text"
-        )
-        found = [str(value) for value in connection.exec_driver_sql(query).fetchone()]
+        found = [connection.exec_driver_sql(query).scalar() for query in IDENTITY]
     if found != given["identity"]:
         where = found[0] if found[0] != given["identity"][0] else found[0] + " of another server"
         raise OtherDatabase(f"env.py leads to {where}, not to {given['identity'][0]}")
