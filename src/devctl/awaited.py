@@ -33,6 +33,7 @@ async def run(
     on_line: Callable[[str], None] | None = None,
     check: bool = True,
     log: Path | None = None,
+    input: str | None = None,  # noqa: A002 - subprocess's own word
 ) -> Result:
     """Run it and wait without holding up the loop. Cancelled or out of time, it is ended with its whole group.
 
@@ -45,9 +46,10 @@ async def run(
         streams = [_Stream(on_line, keep) for _ in range(1 if together else 2)]
         for stream in streams:
             opened.callback(stream.close)
-        process = await _start(argv, cwd, env, streams)
+        process = await _start(argv, cwd, env, streams, subprocess.DEVNULL if input is None else subprocess.PIPE)
         try:
             async with asyncio.timeout(timeout):
+                await _tell(process, input)
                 code = await _until_end(process, streams)
         except TimeoutError as error:
             await _end(process)
@@ -62,7 +64,7 @@ async def run(
 
 
 async def _start(
-    argv: Argv, cwd: Path | str | None, env: Mapping[str, str] | None, streams: Sequence[_Stream]
+    argv: Argv, cwd: Path | str | None, env: Mapping[str, str] | None, streams: Sequence[_Stream], stdin: int
 ) -> asyncio.subprocess.Process:
     try:
         starting = asyncio.ensure_future(
@@ -70,7 +72,7 @@ async def _start(
                 *arguments_of(argv),
                 cwd=cwd,
                 env=env,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=streams[0].write_end,
                 stderr=streams[-1].write_end,
                 start_new_session=True,
@@ -86,6 +88,16 @@ async def _start(
     finally:
         for stream in streams:
             stream.leave_to_command()
+
+
+async def _tell(process: asyncio.subprocess.Process, given: str | None) -> None:
+    """Write its standard input, whether or not it reads it."""
+    if process.stdin is None or given is None:
+        return
+    with contextlib.suppress(ConnectionError):
+        process.stdin.write(given.encode())
+        await process.stdin.drain()
+    process.stdin.close()
 
 
 async def _until_end(process: asyncio.subprocess.Process, streams: Sequence[_Stream]) -> int:

@@ -20,6 +20,9 @@ from devctl.core.state import (
     ProbePassed,
     ProcessIdentity,
     RestartAsked,
+    Schema,
+    SchemaChecked,
+    SchemaVerdict,
     ServiceState,
     Setup,
     SetupDone,
@@ -117,6 +120,7 @@ EVENTS: dict[str, AnyEvent] = {
     "stopped": Stopped(service=N, run=1),
     "stop failed": StopFailed(service=N, run=1, reason="in the kernel"),
     "adopted": Adopted(service=N, run=1, identity=WHO),
+    "schema checked": SchemaChecked(service=N, run=1, found=Schema(SchemaVerdict.CURRENT)),
 }
 
 TABLE = """
@@ -142,6 +146,7 @@ stopping             -         stopping  stopping  stopping  stopping  -        
 stopped              stopped   starting  stopped   backoff   stopped   exited    fatal
 stop failed          -         -         -         -         fatal     -         -
 adopted              -         running   running   -         stopping  -         -
+schema checked       stopped   starting  running   backoff   stopping  exited    fatal
 """
 
 

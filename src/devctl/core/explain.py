@@ -9,7 +9,7 @@ from devctl.core.model import Dependency, Manifest, Runtime, Value
 from devctl.core.outcome import Verdict, verdict
 from devctl.core.plan import Hold
 from devctl.core.reconcile import met
-from devctl.core.state import Health, ServiceState, Setup, State
+from devctl.core.state import Health, SchemaVerdict, ServiceState, Setup, State
 
 
 class RootCause(Value):
@@ -95,8 +95,12 @@ def _own_fault(state: ServiceState) -> bool:
     return state.state in {State.FATAL, State.BACKOFF} or (state.state is State.EXITED and not state.completed)
 
 
+def _behind(state: ServiceState) -> bool:
+    return state.state is State.RUNNING and state.schema.verdict is SchemaVerdict.BEHIND
+
+
 def _rank(state: ServiceState) -> int:
-    if _own_fault(state) or state.health is Health.UNHEALTHY:
+    if _own_fault(state) or state.health is Health.UNHEALTHY or _behind(state):
         return 0
     return 1 if state.state is State.STOPPED else 2
 
@@ -109,9 +113,8 @@ def _root_cause(
     name = path[-1]
     state = _state(states, name)
     reason = sentence(state, holds.get(name))
-    return RootCause(
-        service=name, reason=f"{name} {reason}", evidence=state.words, hint=state.hint or _hint(name, state)
-    )
+    evidence, hint = (state.schema.words, state.schema.hint) if _behind(state) else (state.words, state.hint)
+    return RootCause(service=name, reason=f"{name} {reason}", evidence=evidence, hint=hint or _hint(name, state))
 
 
 def _hint(name: str, state: ServiceState) -> str:
@@ -131,6 +134,13 @@ def sentence(state: ServiceState, hold: Hold | None) -> str:
             return "is being set up"
         return hold.reason if hold else "is stopped"
     return _words(state) or ("is being set up" if state.setup is not Setup.DONE else "")
+
+
+_SCHEMA = {
+    SchemaVerdict.BEHIND: "has a schema that is behind its models",
+    SchemaVerdict.UNCHECKED: "has a schema that could not be checked",
+    SchemaVerdict.PENDING: "has a schema that is being checked",
+}
 
 
 def _words(state: ServiceState) -> str:
@@ -156,4 +166,6 @@ def _running_words(state: ServiceState) -> str:
         return f"is not healthy yet: {state.reason}" if state.reason else "is not healthy yet"
     if state.stale:
         return f"must be restarted: {state.stale}"
+    if state.schema.verdict in _SCHEMA:
+        return f"{_SCHEMA[state.schema.verdict]}: {state.schema.reason}".removesuffix(": ")
     return "runs, but does not count as up yet" if state.health is Health.NONE and state.ready_at is None else ""

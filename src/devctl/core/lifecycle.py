@@ -23,6 +23,9 @@ from devctl.core.state import (
     ProbeFailed,
     ProbePassed,
     RestartAsked,
+    Schema,
+    SchemaChecked,
+    SchemaVerdict,
     ServiceState,
     Setup,
     SetupDone,
@@ -70,6 +73,7 @@ TRANSITIONS: Mapping[type[Event], Mapping[State, tuple[State, ...]]] = {
     Stopped: {**_STAY, _P: (_S, _B, _F, _E), _R: (_S,)},
     StopFailed: {_P: (_F,)},
     Adopted: {_G: (_R,), _R: (_R,), _P: (_P,)},
+    SchemaChecked: _STAY,
 }
 
 
@@ -114,13 +118,19 @@ def _forgiven(state: ServiceState) -> ServiceState:
     """Somebody wants it now: a stop for its ill health has become a restart."""
     stop_for = StopFor.RESTART if state.stop_for is StopFor.UNHEALTHY else state.stop_for
     setup = state.setup if state.setup is Setup.RUNNING else Setup.NEEDED
-    return _with(state, failures=0, restarts=0, setup=setup, stop_for=stop_for)
+    return _with(state, failures=0, restarts=0, setup=setup, stop_for=stop_for, schema=_anew_checked(state.schema))
+
+
+def _anew_checked(schema: Schema) -> Schema:
+    """What was wrong with it may be mended by now."""
+    wrong = schema.verdict in {SchemaVerdict.BEHIND, SchemaVerdict.UNCHECKED}
+    return Schema(SchemaVerdict.PENDING) if wrong else schema
 
 
 def _reset(state: ServiceState) -> ServiceState:
     return _with(
         state, state=_S, reason="", hint="", words=(), retry_at=None, completed=False, health=Health.NONE,
-        exit_code=None, ready_at=None, identity=None, stop_for=None, stale="",
+        exit_code=None, ready_at=None, identity=None, stop_for=None, stale="", schema=Schema(),
     )  # fmt: skip
 
 
@@ -173,6 +183,7 @@ def _starting(service: Service, before: ServiceState, event: Starting, now: floa
         _reset(before), state=_G, run=event.run, started_at=now, misses=0, adopted=False, spec=event.spec,
         restarts=before.restarts + (before.state is _B),
         health=Health.STARTING if service.health else Health.NONE,
+        schema=Schema(SchemaVerdict.PENDING) if service.holds_schema else Schema(),
     )  # fmt: skip
 
 
@@ -297,9 +308,14 @@ def _adopted(service: Service, before: ServiceState, event: Adopted, now: float)
     return _with(after, state=_R)
 
 
+def _schema_checked(service: Service, before: ServiceState, event: SchemaChecked, now: float) -> ServiceState:
+    return _with(before, schema=event.found) if before.state is _R and service.holds_schema else before
+
+
 _HANDLERS: Mapping[type[Event], Callable[[Service, ServiceState, Any, float], ServiceState]] = {
     Asked: _asked,
     RestartAsked: _restart_asked,
+    SchemaChecked: _schema_checked,
     SourcesChanged: _sources_changed,
     SetupStarted: _setup_started,
     SetupDone: _setup_done,

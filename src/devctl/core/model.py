@@ -187,6 +187,11 @@ class Service(Value):
     database: Database | None = None
     predeploy: dict[str, object] | None = None
 
+    @property
+    def holds_schema(self) -> bool:
+        """Whether what needs it waits while its database is behind its models."""
+        return self.database is not None and self.database.hold == "schema" and not self.oneshot
+
 
 class Relation(Value):
     """ "When you change one, think of the other": impact, never start order. ``both``: it holds in both directions."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from devctl.core.model import Manifest, Runtime, Service
-from devctl.core.reconcile import met
-from devctl.core.state import Health, ServiceState, Setup, State, StopFor
+from devctl.core.reconcile import met, schema_holds
+from devctl.core.state import Health, SchemaVerdict, ServiceState, Setup, State, StopFor
 
 
 class Verdict(StrEnum):
@@ -32,6 +32,8 @@ def verdict(service: Service, state: ServiceState | None) -> Verdict:
         return Verdict.FAILED
     if state.setup in {Setup.NEEDED, Setup.RUNNING}:
         return Verdict.PENDING
+    if state.state is State.RUNNING and schema_holds(service, state):
+        return Verdict.FAILED if state.schema.verdict is SchemaVerdict.BEHIND else Verdict.PENDING
     ready = completed or (
         state.state is State.RUNNING
         and not service.oneshot

@@ -13,7 +13,7 @@ import msgspec
 from devctl.core.graph import Edges, needed_by
 from devctl.core.model import Condition, Dependency, Manifest, OnUnhealthy, Runtime, Service, Value
 from devctl.core.plan import Action, Hold, Plan, Prepare, Start, Stop
-from devctl.core.state import Health, ServiceState, Setup, State, StopFor
+from devctl.core.state import Health, SchemaVerdict, ServiceState, Setup, State, StopFor
 
 RESTARTABLE = {State.STOPPED, State.BACKOFF}
 
@@ -127,14 +127,19 @@ def satisfied(world: World, edge: Dependency) -> bool:
 
 def met(service: Service, state: ServiceState, condition: Condition) -> bool:
     """Whether ``state`` fulfils ``condition``. A one-shot counts as healthy once completed; a service with no check
-    once it runs."""
+    once it runs. Healthy is also its database, where the manifest says so."""
     if service.oneshot or condition is Condition.COMPLETED:
         return state.completed or (condition is Condition.STARTED and state.state is State.RUNNING)
     if state.state is not State.RUNNING:
         return False
-    if condition is Condition.STARTED or service.health is None:
+    if condition is Condition.STARTED:
         return True
-    return state.health is Health.HEALTHY
+    return (service.health is None or state.health is Health.HEALTHY) and not schema_holds(service, state)
+
+
+def schema_holds(service: Service, state: ServiceState) -> bool:
+    """Whether its database keeps waiting what needs it. What could not be checked keeps nobody waiting."""
+    return service.holds_schema and state.schema.verdict in {SchemaVerdict.PENDING, SchemaVerdict.BEHIND}
 
 
 def reruns(world: World, name: str) -> bool:
@@ -151,6 +156,9 @@ def _waiting(world: World, edge: Dependency) -> str:
         return f"needs {edge.service}, which {failure_words(state)}"
     if edge.service not in world.wanted and not state.active:
         return f"needs {edge.service}, which is stopped"
+    if state.state is State.RUNNING and state.schema.verdict is SchemaVerdict.BEHIND:
+        schema = state.schema
+        return f"schema of {edge.service} is behind its models ({schema.reason}): {schema.hint}"
     return f"waits for {edge.service} to be {_PAST[edge.condition]}"
 
 

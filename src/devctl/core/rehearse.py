@@ -15,6 +15,9 @@ from devctl.core.state import (
     Exited,
     Health,
     ProbePassed,
+    Schema,
+    SchemaChecked,
+    SchemaVerdict,
     ServiceState,
     Setup,
     SetupDone,
@@ -93,6 +96,7 @@ def _under_way(service: Service, state: ServiceState) -> Iterable[AnyEvent]:
             yield Exited(service=name, run=run, code=0)
         elif state.health is not Health.UNHEALTHY:
             yield ProbePassed(service=name, run=run)
+            yield _checked(service, run)
 
 
 def _apply(manifest: Manifest, states: Mapping[str, ServiceState], name: str, event: AnyEvent) -> ServiceState:
@@ -118,7 +122,11 @@ def _success(service: Service, state: ServiceState, action: Action, stale: Mappi
         Started(service=name, run=run + 1),
     )
     ended = Exited(service=name, run=run + 1, code=0) if service.oneshot else ProbePassed(service=name, run=run + 1)
-    return *begun, ended
+    return *begun, ended, _checked(service, run + 1)
+
+
+def _checked(service: Service, run: int) -> AnyEvent:
+    return SchemaChecked(service=service.name, run=run, found=Schema(SchemaVerdict.CURRENT))
 
 
 def _renumbered(steps: list[Step]) -> tuple[Step, ...]:

@@ -50,6 +50,26 @@ class StopFor(StrEnum):
     REPLACE = "replace"
 
 
+class SchemaVerdict(StrEnum):
+    """How the database of a service stands to its models. NONE: nobody waits for that."""
+
+    NONE = "none"
+    PENDING = "pending"
+    CURRENT = "current"
+    BEHIND = "behind"
+    UNCHECKED = "unchecked"
+
+
+class Schema(Value):
+    """``reason``: what is missing ("users.api_key_sandbox is missing"), or why it could not be checked; ``hint`` the
+    command that mends it, ``words`` the evidence."""
+
+    verdict: SchemaVerdict = SchemaVerdict.NONE
+    reason: str = ""
+    hint: str = ""
+    words: tuple[str, ...] = ()
+
+
 class ProcessIdentity(Value, tag="process"):
     """A process that can be told from a later one with the same pid.
 
@@ -81,6 +101,7 @@ class ServiceState(Value):
     ``failures`` the failed runs in a row. ``reason`` is one plain sentence, ``words`` the last log lines of a failed
     run, ``spec`` the fingerprint of the definition this run was started with, ``stale`` why a running service must be
     started anew ("" when it need not). ``setup_again``: what the running setup began from has changed meanwhile.
+    ``schema`` is a health of its own: that of its database.
     """
 
     name: str
@@ -106,6 +127,7 @@ class ServiceState(Value):
     spec: str = ""
     stale: str = ""
     setup_again: bool = False
+    schema: Schema = Schema()
 
     @property
     def active(self) -> bool:
@@ -224,6 +246,12 @@ class SourcesChanged(Event, tag="sources_changed"):
     because: str = ""
 
 
+class SchemaChecked(Event, tag="schema_checked"):
+    """Its database was compared with its models, or could not be. PENDING: it is to be compared again."""
+
+    found: Schema
+
+
 AnyEvent = (
     Asked
     | SetupStarted
@@ -241,4 +269,5 @@ AnyEvent = (
     | Adopted
     | RestartAsked
     | SourcesChanged
+    | SchemaChecked
 )

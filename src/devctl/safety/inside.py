@@ -96,25 +96,60 @@ def call(
     Raises ProgramFailed for what it raised, and DevctlError where the interpreter can't be started, takes too long or
     ends without an answer.
     """
-    mark = f"devctl-{secrets.token_hex(8)}:"
-    modules = {"devctl_program": text} if isinstance(text, str) else dict(text)
-    told = {"modules": modules, "main": next(iter(modules)), "given": given, "mark": mark, "seconds": timeout}
-    hide = tuple(hide)
+    asked = _Call(interpreter, text, given, timeout, tuple(hide))
     try:
         done = output(
-            [*interpreter.argv, "-c", BOOT],
+            asked.argv,
             cwd=interpreter.folder,
             env=interpreter.environment,
             timeout=timeout + STARTING,
             check=False,
-            input=json.dumps(told),
+            input=asked.input,
         )
     except CommandError as error:
-        raise _not_run(interpreter, error, hide) from None
-    answer = _answer(interpreter, done, mark, hide)
-    if "value" in answer:
-        return answer["value"]
-    raise _failed(answer, interpreter, hide)
+        raise _not_run(interpreter, error, asked.hide) from None
+    return asked.read(done)
+
+
+async def awaited_call(
+    interpreter: Interpreter, text: Program, given: Any, *, timeout: float, hide: Iterable[DatabaseUrl] = ()
+) -> Any:
+    """The same for who has a loop. Cancelled, it ends the program."""
+    from devctl.awaited import run
+
+    asked = _Call(interpreter, text, given, timeout, tuple(hide))
+    try:
+        done = await run(
+            asked.argv,
+            cwd=interpreter.folder,
+            env=interpreter.environment,
+            timeout=timeout + STARTING,
+            check=False,
+            input=asked.input,
+        )
+    except CommandError as error:
+        raise _not_run(interpreter, error, asked.hide) from None
+    return asked.read(done)
+
+
+class _Call:
+    """One question and how its answer is read."""
+
+    def __init__(
+        self, interpreter: Interpreter, text: Program, given: Any, timeout: float, hide: tuple[DatabaseUrl, ...]
+    ) -> None:
+        modules = {"devctl_program": text} if isinstance(text, str) else dict(text)
+        self.interpreter, self.hide, self._mark = interpreter, hide, f"devctl-{secrets.token_hex(8)}:"
+        self.argv = [*interpreter.argv, "-c", BOOT]
+        told = {"modules": modules, "main": next(iter(modules)), "given": given, "mark": self._mark}
+        self.input = json.dumps({**told, "seconds": timeout})
+
+    def read(self, done: Result) -> Any:
+        """The program's value. Raises DevctlError."""
+        answer = _answer(self.interpreter, done, self._mark, self.hide)
+        if "value" in answer:
+            return answer["value"]
+        raise _failed(answer, self.interpreter, self.hide)
 
 
 def _answer(interpreter: Interpreter, done: Result, mark: str, hide: tuple[DatabaseUrl, ...]) -> dict[str, Any]:

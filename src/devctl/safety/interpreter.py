@@ -152,8 +152,13 @@ def container(service: Service, compose: Sequence[str], environment: Mapping[str
     ask = [*compose, "ps", "-q", "--status", "running", service.compose]
     running = output(ask, cwd=folder, env=environment, timeout=30).out.split()
     if running:
-        argv: tuple[str, ...] = ("docker", "exec", "-i", running[0], "sh", *IN_CONTAINER)
-        return Interpreter(argv, folder, environment, "its container", container=True)
+        return inside(running[0], environment)
     once = ("run", "--rm", "--no-deps", "-T", "--entrypoint", "sh")
-    argv = (*compose, *once, service.compose, *IN_CONTAINER)
+    argv: tuple[str, ...] = (*compose, *once, service.compose, *IN_CONTAINER)
     return Interpreter(argv, folder, environment, "a container made for this", container=True)
+
+
+def inside(container_id: str, environment: Mapping[str, str]) -> Interpreter:
+    """The Python in this running container; ``environment`` is what the docker command needs."""
+    argv = ("docker", "exec", "-i", container_id, "sh", *IN_CONTAINER)
+    return Interpreter(argv, "/", environment, "its container", container=True)

@@ -18,7 +18,7 @@ import msgspec
 from devctl import __version__
 from devctl.api.protocol import Down, Handover, Snapshot, Usage
 from devctl.core.model import LogProbe, Runtime, Service
-from devctl.core.state import ProcessIdentity, ServiceState, StartFailed
+from devctl.core.state import ProcessIdentity, Schema, ServiceState, StartFailed
 from devctl.logs import Logs
 from devctl.probes import Prober
 from devctl.runtimes import host
@@ -30,6 +30,7 @@ from devctl.supervisor.housekeeping import keep_logs
 from devctl.supervisor.journal import Began, Journal, Past, recover
 from devctl.supervisor.loop import Loop
 from devctl.supervisor.observe import Observer
+from devctl.supervisor.schema_watch import SchemaWatch
 from devctl.supervisor.server import Server
 from devctl.supervisor.stack import Stack
 from devctl.workspace import Workspace, register
@@ -66,7 +67,9 @@ class Supervisor:
             held_port=self._held_port,
             environment=dict(os.environ),
         )
-        self.effects = Effects(executor, Observer(self._check, self.loop.post), self.stack)
+        self._executor = executor
+        schemas = SchemaWatch(self._check_schema, self.loop.post)
+        self.effects = Effects(executor, Observer(self._check, self.loop.post), schemas, self.stack)
         self.loop.effects = self.effects
         self.server = Server(self.loop.submit, self.loop.snapshot, self._with_usage)
         self.loop.publish = self.server.publish
@@ -130,6 +133,14 @@ class Supervisor:
         logged = service.health is not None and isinstance(service.health.probe, LogProbe)
         offset = self.logs.run_offset(service.name) if logged else 0
         return await self.prober.check(service, pid=pid, log_offset=offset)
+
+    async def _check_schema(self, service: Service, state: ServiceState) -> Schema:
+        from devctl.supervisor.schema_look import look
+
+        if self.loop.manifest is None:
+            return Schema()
+        engine = self.stack.endpoint().environment() if service.runtime is Runtime.CONTAINER else {}
+        return await look(self.loop.manifest, service, state, self._executor.environment, engine)
 
     def _with_usage(self, snapshot: Snapshot) -> Snapshot:
         identities = {name: state.identity for name, state in snapshot.states.items() if state.identity}

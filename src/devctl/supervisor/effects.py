@@ -9,14 +9,15 @@ from devctl.core.model import Manifest, Service
 from devctl.core.state import ServiceState
 from devctl.supervisor.executor import Executor
 from devctl.supervisor.observe import Observer
+from devctl.supervisor.schema_watch import SchemaWatch
 from devctl.supervisor.stack import Stack
 
 
 class Effects:
     """Implements loop.Effects."""
 
-    def __init__(self, executor: Executor, observer: Observer, stack: Stack) -> None:
-        self._executor, self._observer, self._stack = executor, observer, stack
+    def __init__(self, executor: Executor, observer: Observer, schemas: SchemaWatch, stack: Stack) -> None:
+        self._executor, self._observer, self._schemas, self._stack = executor, observer, schemas, stack
 
     def prepare(self, services: list[Service]) -> None:
         """Make setup, image and container current."""
@@ -37,6 +38,7 @@ class Effects:
     def changed(self, service: Service, after: ServiceState) -> None:
         """A state changed: begin or end to watch it."""
         self._observer.changed(service, after)
+        self._schemas.changed(service, after)
 
     def asked(self, request: Up) -> None:
         """Take over the environment, the engine's address and the compose files."""
@@ -52,9 +54,10 @@ class Effects:
         for name, state in states.items():
             if state.active and name in services:
                 self._executor.adopt(services[name], state)
-                self._observer.changed(services[name], state)
+                self.changed(services[name], state)
 
     async def close(self) -> None:
         """Stop watching; let what has begun end."""
         await self._observer.close()
+        await self._schemas.close()
         await self._executor.close()

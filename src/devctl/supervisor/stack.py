@@ -18,6 +18,7 @@ from devctl.workspace import Workspace
 
 if TYPE_CHECKING:
     from devctl.runtimes.compose import ComposeRuntime
+    from devctl.runtimes.endpoint import Endpoint
 
 
 class Stack:
@@ -36,6 +37,12 @@ class Stack:
         self._compose = compose or self._compose
         self._docker = docker or self._docker
 
+    def endpoint(self) -> Endpoint:
+        """The engine in use. Raises DevctlError."""
+        from devctl.runtimes.endpoint import at, locate
+
+        return at(self._docker, os.environ) if self._docker else locate(os.environ)
+
     def _get(self) -> ComposeRuntime:
         """The runtime; made anew when the compose files or the engine changed. Raises DevctlError."""
         if self._compose is None:
@@ -43,9 +50,8 @@ class Stack:
         wanted = (self._compose, self._docker)
         if self._runtime is None or self._made_for != wanted:
             from devctl.runtimes.compose import ComposeRuntime
-            from devctl.runtimes.endpoint import at, locate
 
-            endpoint = at(self._docker, os.environ) if self._docker else locate(os.environ)
+            endpoint = self.endpoint()
             self._retired.append(self._runtime)
             self._runtime = ComposeRuntime(self._compose, self._workspace.folder, endpoint, self._note)
             self._made_for = wanted

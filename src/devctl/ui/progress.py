@@ -12,7 +12,7 @@ from devctl.core.explain import sentence
 from devctl.core.model import Manifest, Service
 from devctl.core.outcome import Verdict, blocked, verdict, verdicts
 from devctl.core.plan import Hold
-from devctl.core.state import Health, ServiceState, Setup, State
+from devctl.core.state import Health, SchemaVerdict, ServiceState, Setup, State
 from devctl.ui.theme import ready
 from devctl.ui.words import clean, duration
 
@@ -95,7 +95,7 @@ def absorb(before: Progress, snapshot: Snapshot) -> tuple[Progress, tuple[Note, 
         waited=before.waited.union(name for name in fresh if name in holds and holds[name].on),
         setups=_setups(before, known, fresh, snapshot.clock[0]),
     )
-    notes = (_note(before, name, known.get(name), holds.get(name)) for name in fresh)
+    notes = (_note(before, name, known.get(name), holds.get(name), known) for name in fresh)
     return after, tuple(note for note in notes if note is not None)
 
 
@@ -114,7 +114,9 @@ def _setups(before: Progress, states: Mapping[str, ServiceState], fresh: list[st
     return {**dict.fromkeys(running, now), **before.setups}
 
 
-def _note(before: Progress, name: str, state: ServiceState | None, hold: Hold | None) -> Note | None:
+def _note(
+    before: Progress, name: str, state: ServiceState | None, hold: Hold | None, known: Mapping[str, ServiceState]
+) -> Note | None:
     if state is None:
         return None
     old = before.states.get(name)
@@ -125,17 +127,33 @@ def _note(before: Progress, name: str, state: ServiceState | None, hold: Hold | 
         return _ready_note(service, state, before.began)
     if old is None or (old.state, old.setup, old.run) != (state.state, state.setup, state.run):
         return _step_note(old, state, hold)
-    if hold and hold.on and name not in before.waited:
+    if hold and hold.on and (name not in before.waited or _for_a_schema(hold, before.holds.get(name), known)):
         return Note(name, hold.reason)
     return None
 
 
+def _for_a_schema(hold: Hold, old: Hold | None, known: Mapping[str, ServiceState]) -> bool:
+    """Whether it has begun to wait for a schema: that is told though its wait was told before."""
+    return hold != old and any(known[name].schema.verdict is SchemaVerdict.BEHIND for name in hold.on if name in known)
+
+
 def _failure(old: ServiceState | None, state: ServiceState) -> Note | None:
     """A failure is told once: at the moment it happens."""
-    told = old is not None and _bad(old) and (old.state, old.run, old.health) == (state.state, state.run, state.health)
+    told = old is not None and _bad(old) and _facts(old) == _facts(state)
     if told or not _bad(state):
         return None
+    if state.schema.verdict in _SAID and state.health is not Health.UNHEALTHY and state.state is State.RUNNING:
+        schema = state.schema
+        tone = Tone.BAD if schema.verdict is SchemaVerdict.BEHIND else Tone.INFO
+        return Note(state.name, clean(sentence(state, None)), tone, tuple(map(clean, schema.words)), schema.hint)
     return Note(state.name, clean(sentence(state, None)), Tone.BAD, tuple(map(clean, state.words)), state.hint)
+
+
+_SAID = {SchemaVerdict.BEHIND, SchemaVerdict.UNCHECKED}
+
+
+def _facts(state: ServiceState) -> tuple[object, ...]:
+    return state.state, state.run, state.health, state.schema.verdict
 
 
 def _bad(state: ServiceState) -> bool:
@@ -143,6 +161,8 @@ def _bad(state: ServiceState) -> bool:
         return True
     if state.state is State.EXITED:
         return not state.completed
+    if state.state is State.RUNNING and state.schema.verdict in _SAID:
+        return True
     return state.health is Health.UNHEALTHY or (state.state is State.STOPPED and state.setup is Setup.FAILED)
 
 

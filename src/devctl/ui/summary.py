@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from devctl.core.explain import sentence
 from devctl.core.model import Service
 from devctl.core.outcome import Verdict, critical_path
+from devctl.core.state import SchemaVerdict
 from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded, narrowed, total
 from devctl.ui.progress import Progress
 from devctl.ui.tables import substitutes
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look
-from devctl.ui.words import count, duration, listing
+from devctl.ui.words import clean, count, duration, listing
 
 NEGLIGIBLE = 0.05
 """Seconds below which a part of the critical path is not worth a word."""
@@ -31,7 +33,17 @@ def closing(progress: Progress, now: float, glyphs: Glyphs, width: int) -> list[
         *_where(progress, glyphs, width),
     ]
     notes = substitutes([progress.service(name) for name in progress.names])
-    return lines + _aside(notes, width)
+    return lines + _aside([*notes, *_unchecked(progress)], width)
+
+
+def _unchecked(progress: Progress) -> list[str]:
+    """What keeps nobody waiting, and must be known all the same."""
+    states = (progress.state(name) for name in progress.names)
+    return [
+        f"{state.name} {clean(sentence(state, None))}"
+        for state in states
+        if state.schema.verdict is SchemaVerdict.UNCHECKED
+    ]
 
 
 def _aside(texts: Sequence[str], width: int) -> list[Text]:

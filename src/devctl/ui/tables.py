@@ -10,7 +10,7 @@ from devctl.api.protocol import Snapshot
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.core.state import State
 from devctl.ui.columns import Column, aligned, clipped, drop_empty, narrowed, squeezed, total
-from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, word
+from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, shown_health, word
 from devctl.ui.view import Row, rows
 from devctl.ui.words import count, listing, size, uptime
 
@@ -187,7 +187,7 @@ def _state(row: Row, text: str) -> Text:
 
 
 def _health(row: Row) -> Text:
-    value = row.state.health.value
+    value = shown_health(row.state).value
     return Text("" if value == "none" else value, style=COLOURS[_look(row)])
 
 

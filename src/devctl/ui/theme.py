@@ -14,7 +14,8 @@ from rich.text import Text
 
 from devctl.core.model import Runtime, Service
 from devctl.core.plan import Hold
-from devctl.core.state import Health, ServiceState, Setup, State
+from devctl.core.reconcile import schema_holds
+from devctl.core.state import Health, SchemaVerdict, ServiceState, Setup, State
 
 
 class Look(StrEnum):
@@ -103,7 +104,7 @@ def look(service: Service, state: ServiceState, hold: Hold | None = None) -> Loo
 
 
 def _running(service: Service, state: ServiceState) -> Look:
-    if state.health is Health.UNHEALTHY:
+    if shown_health(state) is Health.UNHEALTHY:
         return Look.FAILED
     return Look.READY if ready(service, state) else Look.BUSY
 
@@ -112,15 +113,26 @@ def ready(service: Service, state: ServiceState) -> bool:
     """Whether it is up: healthy; without a check, running long enough to count; a one-shot, completed."""
     if service.oneshot or state.state is not State.RUNNING:
         return state.completed
-    return state.health is Health.HEALTHY if service.health else state.ready_at is not None
+    healthy = state.health is Health.HEALTHY if service.health else state.ready_at is not None
+    return healthy and not schema_holds(service, state)
+
+
+def shown_health(state: ServiceState) -> Health:
+    """Its health, and its database's: a schema that is behind its models is an illness that no restart mends."""
+    if state.state is State.RUNNING and state.health is not Health.UNHEALTHY:
+        if state.schema.verdict is SchemaVerdict.BEHIND:
+            return Health.UNHEALTHY
+        if state.schema.verdict is SchemaVerdict.PENDING:
+            return Health.STARTING
+    return state.health
 
 
 def word(service: Service, state: ServiceState, hold: Hold | None = None) -> str:
     """State and health in one word."""
     if service.runtime is Runtime.LIBRARY:
         return "library"
-    if state.state is State.RUNNING and state.health is not Health.NONE:
-        return state.health.value
+    if state.state is State.RUNNING and (health := shown_health(state)) is not Health.NONE:
+        return health.value
     if state.state is State.STOPPED and state.setup is Setup.RUNNING:
         return "setup"
     if state.state is State.EXITED and state.completed:

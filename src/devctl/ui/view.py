@@ -12,6 +12,7 @@ from devctl.core.explain import sentence
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.core.plan import Hold
 from devctl.core.state import ContainerIdentity, ProcessIdentity, ServiceState, State
+from devctl.ui.theme import shown_health
 from devctl.ui.words import clean
 
 NOBODY = Snapshot(version="", pid=0, started=0.0, clock=(0.0, 0.0))
@@ -78,7 +79,7 @@ def _service_record(row: Row, snapshot: Snapshot) -> dict[str, Any]:
         "name": service.name,
         "runtime": service.runtime.value,
         "state": state.state.value,
-        "health": state.health.value,
+        "health": shown_health(state).value,
         "pid": identity.pid if isinstance(identity, ProcessIdentity) else None,
         "container": identity.id if isinstance(identity, ContainerIdentity) else None,
         "ports": [port.number for port in service.ports],

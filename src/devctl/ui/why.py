@@ -12,7 +12,7 @@ from devctl.core.model import Condition, Manifest, Runtime
 from devctl.core.plan import Hold
 from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded
 from devctl.ui.errors import quoted
-from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, word
+from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, shown_health, word
 from devctl.ui.words import clean
 
 INDENT = 5
@@ -24,7 +24,7 @@ def why_record(explained: Explanation) -> dict[str, Any]:
     return {
         "service": explained.service,
         "state": explained.state.state.value,
-        "health": explained.state.health.value,
+        "health": shown_health(explained.state).value,
         "depends_on": [_need_record(need) for need in explained.depends_on],
         "dependents": list(explained.dependents),
         "related": list(explained.related),
@@ -46,7 +46,7 @@ def _need_record(need: Need) -> dict[str, Any]:
         "condition": need.edge.condition.value,
         "because": need.edge.because,
         "state": need.state.state.value,
-        "health": need.state.health.value,
+        "health": shown_health(need.state).value,
     }
 
 

@@ -11,7 +11,7 @@ from devctl.core.graph import dependents
 from devctl.core.model import Manifest, Service
 from devctl.errors import DevctlError, Exit
 from devctl.manifest.interpolate import variables
-from devctl.safety.inside import ProgramFailed, TooSlow, call, program
+from devctl.safety.inside import ProgramFailed, TooSlow, awaited_call, call, program
 from devctl.safety.interpreter import Interpreter
 from devctl.safety.schema.description import Description
 from devctl.safety.schema.policy import Difference, advised, differences
@@ -27,36 +27,44 @@ class Unreachable(DevctlError):
     """The database does not answer, or not in time."""
 
 
-def describe(
-    interpreter: Interpreter,
-    manifest: Manifest,
-    service: Service,
-    url: DatabaseUrl,
-    *,
-    timeout: float = TIMEOUT,
-    whole: float = WHOLE,
-) -> Description:
+def describe(interpreter: Interpreter, manifest: Manifest, service: Service, url: DatabaseUrl) -> Description:
     """Both sides, as the service's interpreter sees them.
 
     Raises Unreachable (exit 3), and DevctlError: exit 1 where the models do not import, 2 where there are none.
     """
+    given = _given(interpreter, manifest, service, url, TIMEOUT)
+    try:
+        found = call(interpreter, program("schema"), given, timeout=WHOLE, hide=[url])
+    except (TooSlow, ProgramFailed) as error:
+        raise _told(service, url, interpreter, error) from None
+    return msgspec.convert(found, Description)
+
+
+async def awaited_describe(
+    interpreter: Interpreter, manifest: Manifest, service: Service, url: DatabaseUrl, *, timeout: float, whole: float
+) -> Description:
+    """The same for who has a loop; ``timeout`` and ``whole`` as TIMEOUT and WHOLE."""
+    given = _given(interpreter, manifest, service, url, timeout)
+    try:
+        found = await awaited_call(interpreter, program("schema"), given, timeout=whole, hide=[url])
+    except (TooSlow, ProgramFailed) as error:
+        raise _told(service, url, interpreter, error) from None
+    return msgspec.convert(found, Description)
+
+
+def _given(
+    interpreter: Interpreter, manifest: Manifest, service: Service, url: DatabaseUrl, timeout: float
+) -> dict[str, Any]:
     if service.database is None or not service.database.models:
         hint = f"add services.{service.name}.database.models: MODULE:NAME"
         raise DevctlError(f"{service.name} names no models", manifest.file, hint=hint, code=Exit.USAGE)
-    given = {
+    return {
         "url": url.text(),
         "models": service.database.models,
         "timeout": timeout,
         "variables": variables(service.database.url) if interpreter.container else (),
         "peer": _peer(manifest, url) if interpreter.container else "",
     }
-    try:
-        found: Any = call(interpreter, program("schema"), given, timeout=whole, hide=[url])
-    except TooSlow as error:
-        raise _slow(service, url, error) from None
-    except ProgramFailed as error:
-        raise _told(service, url, interpreter, error) from None
-    return msgspec.convert(found, Description)
 
 
 def _peer(manifest: Manifest, url: DatabaseUrl) -> str:
@@ -76,7 +84,9 @@ def _slow(service: Service, url: DatabaseUrl, error: TooSlow) -> Unreachable:
     )
 
 
-def _told(service: Service, url: DatabaseUrl, interpreter: Interpreter, error: ProgramFailed) -> DevctlError:
+def _told(service: Service, url: DatabaseUrl, interpreter: Interpreter, error: TooSlow | ProgramFailed) -> DevctlError:
+    if isinstance(error, TooSlow):
+        return _slow(service, url, error)
     first = error.text.strip().splitlines()[0] if error.text.strip() else ""
     match error.kind:
         case "NoConnection":

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from devctl.core.model import Value
+from devctl.core.model import Manifest, Service, Value
 from devctl.safety.schema.description import Column, Description, Enum, Named, Table
 
 OWN_TABLES = frozenset({"alembic_version"})
@@ -222,13 +222,20 @@ _FIRST = {Kind.MISSING_TABLE, Kind.MISSING_COLUMN}
 """What is named when something else misses too: an index of a missing column goes without saying."""
 
 
-def hold_reason(service: str, missing: tuple[Difference, ...]) -> str:
-    """``schema of cc-pap-api is behind its models (users.api_key_sandbox is missing): devctl db upgrade``."""
+def missing_words(missing: tuple[Difference, ...]) -> str:
+    """``users.api_key_sandbox is missing``, ``a.b, a.c and 3 more are missing``."""
     first = [each for each in missing if each.kind in _FIRST] or missing
     names = list(dict.fromkeys(each.place for each in first))
+    if len(names) == 1:
+        return f"{names[0]} is missing"
     if len(names) > 3:
-        told = f"{', '.join(names[:2])} and {len(names) - 2} more are missing"
-    else:
-        told = f"{' and '.join([', '.join(names[:-1]), names[-1]] if len(names) > 1 else names)}"
-        told += " is missing" if len(names) == 1 else " are missing"
-    return f"schema of {service} is behind its models ({told}): devctl db upgrade"
+        return f"{', '.join(names[:2])} and {len(names) - 2} more are missing"
+    return f"{', '.join(names[:-1])} and {names[-1]} are missing"
+
+
+def upgrade_command(manifest: Manifest, service: Service) -> str:
+    """What brings its schema forward; without migrations, what shows all that is to be done by hand."""
+    having = [each for each in manifest.services.values() if each.database]
+    name = f" {service.name}" if len(having) > 1 else ""
+    migrations = service.database and service.database.migrations
+    return f"devctl db {'upgrade' if migrations else 'check'}{name}"
