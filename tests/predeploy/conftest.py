@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 GIT = '[user]\nname = Ada\nemail = ada@example.com\n[init]\ndefaultBranch = dev\n[protocol "file"]\nallow = always\n'
@@ -90,3 +94,80 @@ def shop(tmp_path: Path) -> Workspace:
 def strong() -> dict[str, str]:
     """Values that are fit for production."""
     return dict(STRONG)
+
+
+IMAGES = {"postgres": "POSTGRES_IMAGE", "redis": "REDIS_IMAGE"}
+
+
+class Server:
+    """A PostgreSQL for the whole session, in a container."""
+
+    user, password = "shop", "Ys4-localOnly-9"
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def url(self, name: str, password: str = "") -> str:
+        """The address of a database."""
+        return f"postgresql://{self.user}:{password or self.password}@127.0.0.1:{self.port}/{name}"
+
+    def ask(self, query: str, name: str = "postgres") -> list[tuple[Any, ...]]:
+        """Carry out a statement; its rows."""
+        with psycopg.connect(self.url(name), autocommit=True) as connection:
+            done = connection.execute(query)  # type: ignore[call-overload]
+            return list(done.fetchall()) if done.description else []
+
+    def scratches(self) -> list[str]:
+        """The scratch databases that there are."""
+        return [row[0] for row in self.ask("select datname from pg_database where datname like 'devctl_scratch%'")]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """PostgreSQL; without an engine the test is skipped, or fails where DEVCTL_REQUIRE_DOCKER=1."""
+    variables = {"POSTGRES_USER": Server.user, "POSTGRES_PASSWORD": Server.password}
+    with container("postgres", 5432, variables) as port:
+        made = Server(port)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                made.ask("select 1")
+                break
+            except psycopg.Error:
+                assert time.monotonic() < deadline, "PostgreSQL did not start in 60 s"
+                time.sleep(0.1)
+        yield made
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[str]:
+    """The name of a database of this test's own, whose name says that it is for development."""
+    name = f"shop_dev_{uuid.uuid4().hex[:10]}"
+    server.ask(f"create database {name}")
+    yield name
+    server.ask(f"drop database {name} with (force)")
+
+
+@contextmanager
+def container(kind: str, port: int, variables: Mapping[str, str]) -> Iterator[int]:
+    """A container of a test image; the port of this machine that leads to its ``port``."""
+    from docker import APIClient
+
+    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    try:
+        api = APIClient(base_url=host, version="auto", timeout=120)
+        api.ping()
+    except Exception as error:
+        if os.environ.get("DEVCTL_REQUIRE_DOCKER") == "1":
+            raise
+        pytest.skip(f"no Docker engine answers at {host}: {type(error).__name__}")
+    image = os.environ.get(IMAGES[kind], f"devctl-test/{kind}:{'15' if kind == 'postgres' else '7'}")
+    settings = api.create_host_config(port_bindings={port: ("127.0.0.1", None)}, auto_remove=True)
+    made = api.create_container(image, environment=dict(variables), host_config=settings, ports=[port])
+    try:
+        api.start(made["Id"])
+        found = api.inspect_container(made["Id"])["NetworkSettings"]["Ports"][f"{port}/tcp"]
+        yield int(found[0]["HostPort"])
+    finally:
+        api.remove_container(made["Id"], force=True, v=True)
+        api.close()

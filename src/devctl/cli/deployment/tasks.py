@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from devctl.cli.deployment import commands, environment, repository
+from devctl.cli.deployment import commands, database, environment, login, repository
 from devctl.cli.deployment.case import Case, Task
 from devctl.cli.place import Place
 from devctl.core.model import Manifest
@@ -38,6 +38,8 @@ def tasks_of(case: Case) -> list[Task]:
     found: list[Task] = []
     for service in case.services:
         found += environment.tasks(case, service)
+        found += database.tasks(case, service)
     for service in case.services:
+        found += login.tasks(case, service)
         found += commands.tasks(case, service)
     return [*found, *repository.tasks(case)]
