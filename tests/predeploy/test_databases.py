@@ -15,14 +15,14 @@ import psutil
 import pytest
 
 MODELS = """
-from sqlalchemy import String
+from sqlalchemy import String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 print("models print something")
 class Base(DeclarativeBase): pass
 class User(Base):
     __tablename__ = "users"
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
-    password: Mapped[str] = mapped_column(String(80))
+    password: Mapped[str | None] = mapped_column(Text)
     api_key: Mapped[str | None] = mapped_column(String(64))
 """
 ENV = """
@@ -44,8 +44,7 @@ def downgrade():
     {back}
 """
 FIRST = (
-    "op.create_table('users', sa.Column('name', sa.String(40), primary_key=True), sa.Column('password', sa.String(80),"
-    " nullable=False))",
+    "op.create_table('users', sa.Column('name', sa.String(40), primary_key=True), sa.Column('password', sa.Text()))",
     "op.drop_table('users')",
 )
 SECOND = ("op.add_column('users', sa.Column('api_key', sa.String(64)))", "op.drop_column('users', 'api_key')")

@@ -171,7 +171,7 @@ def test_it_is_read_off_the_manifest(shop: Any) -> None:
     assert runs[0].startswith("python -m pip install --quiet controlcore-devctl==")
     assert "for name in SECRET_KEY ADMIN_PASSWORD; do" in runs[1]
     assert runs[2:7] == [
-        "make venv", "devctl db upgrade api --yes", "devctl db check api", 'PATH="$PWD/.venv/bin:$PATH" python seed.py',
+        "make venv", "devctl db upgrade api", "devctl db check api", 'PATH="$PWD/.venv/bin:$PATH" python seed.py',
         "devctl predeploy --env ci --only login api",
     ]  # fmt: skip
     assert shop.run("ci", "check").returncode == 0

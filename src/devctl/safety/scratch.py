@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devctl.safety.server import administering, connected, create, databases
+from devctl.safety.server import administering, connected, create
 from devctl.safety.url import DatabaseUrl, Dialect
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def sweep(near: DatabaseUrl, workspace: str) -> list[str]:
     if near.dialect is Dialect.SQLITE:
         return []
     with administering(near) as connection:
-        found = databases(connection, family(workspace))
+        query = "select datname from pg_database where starts_with(datname, %s) order by 1"
+        found = [str(row[0]) for row in connection.execute(query, [family(workspace)]).fetchall()]
         for name in found:
             drop(connection, name)
     return found

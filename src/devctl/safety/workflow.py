@@ -174,7 +174,7 @@ def _secrets(names: Sequence[str]) -> list[str]:
 
 def _checks(recipe: Recipe) -> Iterator[str]:
     for name in recipe.migrated:
-        yield from _step(f"Migrate the database of {name}", [f"devctl db upgrade {name} --yes"], minutes=10)
+        yield from _step(f"Migrate the database of {name}", [f"devctl db upgrade {name}"], minutes=10)
     for name in recipe.compared:
         yield from _step(f"Compare the schema of {name} with its models", [f"devctl db check {name}"], minutes=5)
     for step in recipe.seed:

@@ -16,7 +16,7 @@ from devctl.cli.inside import interpreter_of
 from devctl.cli.place import Place
 from devctl.core.model import Manifest, Service
 from devctl.errors import DevctlError, Exit
-from devctl.safety.migrations import Migrations, scripts_of
+from devctl.safety.migrations import Migrations, Reach, scripts_of
 from devctl.safety.scratch import scratch, sweep
 from devctl.safety.url import DatabaseUrl
 
@@ -83,4 +83,5 @@ def migrations_on(near: Target, url: DatabaseUrl) -> Migrations:
     scripts = scripts_of(service.database.migrations if service.database else "", service.path, service.name)
     interpreter = interpreter_of(near.place, service.name, near.place.snapshot())
     address = replace(seen_from(near, interpreter), name=url.name).text()
-    return Migrations(interpreter, scripts, address, url.name, identity_of(url), holders_of_address(near), [near.url])
+    reach = Reach(interpreter, address, url.name, identity_of(url), holders_of_address(near), [near.url])
+    return Migrations(reach, scripts)
