@@ -63,8 +63,12 @@ def _sync(place: Place, manifest: Manifest, *, yes: bool) -> Exit:
 
 def tidy(place: Place, manifest: Manifest, *, yes: bool) -> Exit:
     """What the manifest lists under ``clean.on_down``, and only that."""
-    del place, manifest, yes
-    return Exit.DONE
+    del yes
+    if not manifest.clean.on_down:
+        return Exit.DONE
+    from devctl.cli.clean import tidy_up
+
+    return Exit(tidy_up(place, manifest))
 
 
 def told_today(place: Place) -> Exit:

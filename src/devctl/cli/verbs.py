@@ -34,6 +34,7 @@ FAMILIES: dict[str, dict[str, Verb]] = {
         "ci": Verb("devctl.cli.ci", "the same as a workflow of GitHub Actions, and the checklist"),
     },
     "The machine": {
+        "clean": Verb("devctl.cli.clean", "tidy up what the manifest lists, with sizes"),
         "ports": Verb("devctl.cli.ports", "every port of the manifest: free, ours, or held by whom"),
         "check": Verb("devctl.cli.check", "everything that can be known without starting anything"),
         "schema": Verb("devctl.cli.schema", "the JSON Schema of services.yaml, for editors"),

@@ -38,20 +38,6 @@ class Outcome(Value):
     notes: tuple[str, ...] = ()
     dry: bool = False
 
-    def record(self) -> dict[str, object]:
-        """The object ``sync --json`` prints."""
-        files = [
-            {key: value for key, value in (("path", each.path), ("change", each.change), *_more(each)) if value}
-            for each in self.files
-        ]
-        source, target = names(self.mirror)
-        found: dict[str, object] = {"from": source, "to": target, "result": self.result.value, "files": files}
-        return found | ({"reason": self.reason} if self.reason else {})
-
-
-def _more(file: File) -> tuple[tuple[str, str], ...]:
-    return ("old", file.old), ("reason", file.reason)
-
 
 def names(mirror: Mirror) -> tuple[str, str]:
     """Both ends as a person knows them."""

@@ -1,0 +1,1 @@
+"""What may be tidied away, and nothing else: artefacts, caches, what a project left in the Docker engine."""
