@@ -61,7 +61,7 @@ class Stage:
     def tidy(self, *kinds: str, now: Running | None = None, volumes: tuple[str, ...] = ()) -> None:
         for item in self.left.find(kinds, now or Running(), volumes):
             if not item.refusal:
-                self.left.remove(item)
+                self.left.remove(item, now or Running())
 
     def names(self, project: str = "") -> set[str]:
         prefix = f"{project or self.docker.project}-"
@@ -98,6 +98,18 @@ def test_what_is_wanted_stays(stage: Stage) -> None:
     assert stage.judged("containers", now=now) == {"one-shot": "its service is wanted", "other": ""}
 
 
+def test_what_is_wanted_again_or_runs_by_now_stays(stage: Stage) -> None:
+    stage.container("ended")
+    (item,) = stage.left.find(["containers"], Running())
+    with pytest.raises(DevctlError, match="wanted again"):
+        stage.left.remove(item, Running(composed=frozenset({"ended"})))
+    made = stage.container("runs", "created")
+    (item,) = [each for each in stage.left.find(["containers"], Running()) if each.key == made]
+    stage.api.pause(stage.container("other", "running"))
+    assert stage.judged("containers").keys() == {"ended", "runs"}
+    assert stage.names() == {"ended", "runs", "other"}
+
+
 def test_data_in_an_unnamed_volume_keeps_its_container(stage: Stage) -> None:
     name = f"{stage.docker.project}_named"
     stage.api.create_volume(name, labels={PROJECT: stage.docker.project, VOLUME: "named"})
@@ -123,7 +135,7 @@ def test_a_volume_that_a_container_uses_is_refused_by_the_engine(stage: Stage) -
     stage.container("runs", "running", volumes=[f"{name}:/data"])
     (item,) = stage.left.find(["volumes"], Running(), ["used"])
     with pytest.raises(DevctlError, match="in use"):
-        stage.left.remove(item)
+        stage.left.remove(item, Running())
     assert stage.api.inspect_volume(name)["Name"] == name
 
 
@@ -156,7 +168,7 @@ def test_dangling_images_of_this_project_go_and_no_others(stage: Stage) -> None:
     assert not found & {other, tagged}
     for item in stage.left.find(["images"], Running()):
         try:
-            stage.left.remove(item)
+            stage.left.remove(item, Running())
         except DevctlError:
             assert item.key == used
     present = {each["Id"] for each in stage.api.images(all=True)}
@@ -178,11 +190,11 @@ def test_the_build_cache_is_weighed_and_never_removed(stage: Stage) -> None:
         assert (item.kind, item.hint) == (Kind.BUILD_CACHE, "docker builder prune")
         assert item.refusal
         with pytest.raises(DevctlError, match="not devctl's to remove"):
-            stage.left.remove(item)
+            stage.left.remove(item, Running())
 
 
 def test_what_went_meanwhile_is_no_error(stage: Stage) -> None:
     stage.container("ended")
     (item,) = stage.left.find(["containers"], Running())
-    stage.left.remove(item)
-    assert stage.left.remove(item) == 0
+    stage.left.remove(item, Running())
+    assert stage.left.remove(item, Running()) == 0

@@ -128,7 +128,7 @@ def remove(place: Place, manifest: Manifest, items: Sequence[Item], screen: Scre
     with _leftovers(place, manifest) if any(_is_docker(item) for item in items) else nullcontext("") as leftovers:
         for item in items:
             try:
-                freed += _remove(manifest, item, leftovers)
+                freed += _remove(place, manifest, item, leftovers)
                 gone += 1
             except DevctlError as error:
                 why = f"{error.what}: {error.why}" if error.why else error.what
@@ -143,7 +143,7 @@ def _is_docker(item: Item) -> bool:
     return item.kind not in {Kind.ARTEFACT, Kind.CACHE}
 
 
-def _remove(manifest: Manifest, item: Item, leftovers: Leftovers | str) -> int:
+def _remove(place: Place, manifest: Manifest, item: Item, leftovers: Leftovers | str) -> int:
     """Bytes given back. Raises DevctlError."""
     if item.kind is Kind.ARTEFACT:
         from devctl.clean import artefacts
@@ -155,7 +155,7 @@ def _remove(manifest: Manifest, item: Item, leftovers: Leftovers | str) -> int:
         return caches.empty(item, manifest.root)
     if isinstance(leftovers, str):
         raise DevctlError(leftovers or "there is no compose stack")
-    return leftovers.remove(item)
+    return leftovers.remove(item, _running(place))
 
 
 def tidy_up(place: Place, manifest: Manifest) -> int:

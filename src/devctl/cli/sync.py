@@ -11,7 +11,7 @@ from devctl.cli.place import Place, here
 from devctl.cli.terminal import can_ask, confirmed, print_json
 from devctl.core.model import Manifest
 from devctl.errors import DevctlError, Exit
-from devctl.git.report import Mirrored, Report, Synced
+from devctl.git.report import Report, Synced
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -39,10 +39,12 @@ def sync(
 def synchronized(
     place: Place, manifest: Manifest, *, dry_run: bool, yes: bool, message: str = "", quiet: bool = False
 ) -> Report:
-    """Mirrors, then all repositories. Raises DevctlError, also when the user says no."""
+    """Mirrors, so that what they bring is committed too, then all repositories. Raises DevctlError, also when the user
+    says no."""
+    from devctl.git.mirror.run import carry_all
     from devctl.git.sync import Sync
 
-    mirrors = carry_over(place, manifest, dry_run=dry_run)
+    mirrors = carry_all(manifest, dry=dry_run)
     run = Sync(manifest, place.workspace, dry_run=dry_run, message=message)
     run.look()
     waiting = run.asking()
@@ -53,12 +55,6 @@ def synchronized(
             _ask(run.asking(), manifest)
     report = run.run()
     return Report(repositories=report.repositories, mirrors=mirrors, dry_run=dry_run)
-
-
-def carry_over(place: Place, manifest: Manifest, *, dry_run: bool) -> tuple[Mirrored, ...]:
-    """The manifest's mirrors, carried over before anything is looked at, so that what they bring is committed too."""
-    del place, manifest, dry_run
-    return ()
 
 
 def _ask(repositories: list[Synced], manifest: Manifest) -> None:

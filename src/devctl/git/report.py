@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from devctl.core.model import Value
+from devctl.git.mirror.outcome import Outcome, names
+from devctl.git.mirror.outcome import Result as Conclusion
 
 
 class Decision(StrEnum):
@@ -76,36 +78,38 @@ class Synced(Value):
         return self.decision is not Decision.REFUSE and fine and not self.refused and not self.failure
 
 
-class Mirrored(Value):
-    """A mirror. ``result`` is copied, same or conflict; ``files`` those copied or in conflict."""
-
-    source: str
-    target: str
-    result: str
-    files: tuple[str, ...] = ()
-
-
 class Report(Value):
     """A whole sync."""
 
     repositories: tuple[Synced, ...] = ()
-    mirrors: tuple[Mirrored, ...] = ()
+    mirrors: tuple[Outcome, ...] = ()
     dry_run: bool = False
 
     @property
     def good(self) -> bool:
         """Whether everything is in sync."""
-        return all(each.good for each in self.repositories) and all(each.result != "conflict" for each in self.mirrors)
+        return all(each.good for each in self.repositories) and all(
+            each.result is not Conclusion.CONFLICT for each in self.mirrors
+        )
 
 
 def record(report: Report) -> dict[str, Any]:
     """The object ``sync --json`` prints."""
     return {
         "repositories": [_repository(each) for each in report.repositories],
-        "mirrors": [
-            {"from": each.source, "to": each.target, "result": each.result, "files": [shown(f) for f in each.files]}
-            for each in report.mirrors
-        ],
+        "mirrors": [_mirror(each) for each in report.mirrors],
+    }
+
+
+def _mirror(outcome: Outcome) -> dict[str, Any]:
+    source, target = names(outcome.mirror)
+    return {
+        "from": shown(source),
+        "to": shown(target),
+        "result": outcome.result.value,
+        "reason": shown(outcome.reason),
+        "files": [shown(each.path) for each in outcome.files],
+        "conflicts": [shown(each.path) for each in outcome.files if each.change == "conflict"],
     }
 
 

@@ -90,7 +90,7 @@ class Clean(Group):
     )
     docker: Annotated[tuple[str, ...], some_of("containers", "images", "build-cache", "networks", "volumes")] = Field(
         (),
-        description="What of this workspace's Docker project. The build cache is only weighed; volumes go only by name.",
+        description="What of this workspace's Docker project. The build cache is only weighed, volumes go by name.",
     )
     on_down: Annotated[tuple[str, ...], some_of("artefacts", "caches", "docker")] = Field(
         (), description="Which of these `devctl down` does by itself."

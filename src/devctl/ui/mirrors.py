@@ -53,9 +53,9 @@ def _said(outcome: Outcome) -> str:
 
 
 def _hint(outcome: Outcome) -> str:
-    if not any(file.change == "conflict" for file in outcome.files):
+    if outcome.reason or outcome.result is not Result.CONFLICT:
         return ""
-    return "make both sides the same, or exclude the file in services.yaml; what is there is never overwritten"
+    return "devctl mirror --diff; make both sides the same, or exclude the file in services.yaml"
 
 
 def _files(files: Sequence[File], differences: Differences, whole: bool, glyphs: Glyphs, width: int) -> list[Text]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
-from devctl.git.report import Decision, Mirrored, Pushed, Report, Result, Synced, shown
+from devctl.git.report import Decision, Pushed, Report, Result, Synced, shown
 from devctl.ui.columns import folded
 from devctl.ui.errors import quoted
+from devctl.ui.mirrors import mirror_page
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, count, listing
 
@@ -45,7 +46,7 @@ def drawn(report: Report, root: str, glyphs: Glyphs, width: int) -> list[Text]:
     """All repositories and mirrors. ``root`` is the manifest's folder; paths are shown from there."""
     lines: list[Text] = []
     for mirrored in report.mirrors:
-        lines += _mirror(mirrored, root, glyphs, width)
+        lines += mirror_page(mirrored, {}, False, glyphs, width)
     for synced in report.repositories:
         lines += _repository(synced, root, glyphs, width, dry=report.dry_run)
     return lines or [Text(" nothing to sync: services.yaml has no git and no mirrors", style=FAINT)]
@@ -107,15 +108,6 @@ def _pushes(pushes: Sequence[Pushed], glyphs: Glyphs, width: int, *, dry: bool) 
         text = f"{remote}: {listing(branches)} {word}" + (f" ({detail})" if detail else "")
         yield from _marked(LOOKS[result], text, glyphs, width)
         yield from _next(hint, glyphs, width)
-
-
-def _mirror(mirrored: Mirrored, root: str, glyphs: Glyphs, width: int) -> list[Text]:
-    source, target = (shown(path).removeprefix(f"{root}/") for path in (mirrored.source, mirrored.target))
-    shape = Look.FAILED if mirrored.result == "conflict" else Look.DONE
-    head = Text(f" {glyphs.looks[shape]} ", style=COLOURS[shape])
-    head.append(f"{source} {glyphs.arrow} {target}", style=STRONG).append(f"  {mirrored.result}", style=FAINT)
-    lines = [head, *(_files(mirrored.files, width) if mirrored.result != "same" else [])]
-    return lines + (_next("devctl mirror --diff", glyphs, width) if mirrored.result == "conflict" else [])
 
 
 def _backup(synced: Synced, width: int) -> list[Text]:

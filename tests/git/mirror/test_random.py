@@ -17,7 +17,7 @@ import pytest
 from devctl.git.mirror.policy import ABSENT
 from devctl.git.mirror.record import NAME, WORKSHOP, read
 
-CASES = 300
+CASES = 200
 NAMES = ("a", "b", "c", "d/a", "d/b", "d/e/f", "d/e", "g", "g/h", "a/b/c")
 
 Tree = dict[str, object]
