@@ -23,8 +23,8 @@ VOLUME = "com.docker.compose.volume"
 class Stage:
     """One project in the engine, made through the API as Compose would."""
 
-    def __init__(self, docker: Any, manifest: Callable[..., Manifest]) -> None:
-        self.docker, self.api = docker, docker.api
+    def __init__(self, docker: Any, manifest: Callable[..., Manifest], poll: Callable[..., Any]) -> None:
+        self.docker, self.api, self.poll = docker, docker.api, poll
         self.manifest = manifest(compose=docker.project)
         assert self.manifest.compose
         self.stack = self.manifest.compose
@@ -47,10 +47,10 @@ class Stage:
         )["Id"]
         if state != "created":
             self.api.start(made)
-        if state == "exited":
-            self.api.wait(made)
         if state == "paused":
             self.api.pause(made)
+        listed = {"id": made, "status": state}  # the engine's list lags a little behind its events
+        self.poll(lambda: self.api.containers(all=True, filters=listed), what=f"{service} is {state}")
         return made
 
     def judged(self, *kinds: str, now: Running | None = None, volumes: tuple[str, ...] = ()) -> dict[str, str]:
@@ -69,8 +69,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(docker: Any, manifest: Callable[..., Manifest]) -> Iterator[Stage]:
-    made = Stage(docker, manifest)
+def stage(docker: Any, manifest: Callable[..., Manifest], poll: Callable[..., Any]) -> Iterator[Stage]:
+    made = Stage(docker, manifest, poll)
     yield made
     made.engine.close()
 
