@@ -16,7 +16,7 @@ from peers.devctl import Devctl, health
 IMAGE = "BENCH_IMAGE"
 DEFAULT_IMAGE = "debian:bookworm-slim"
 """Any image that has perl."""
-PROBE = "use IO::Socket::INET; exit(IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $ARGV[0]) ? 0 : 1)"
+PROBE = "use IO::Socket::INET; exit(IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => shift) ? 0 : 1)"
 
 
 def stack(at: Stage, wanted: Wanted, checked: bool) -> dict[str, Any]:

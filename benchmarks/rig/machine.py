@@ -48,7 +48,10 @@ def said(*argv: str) -> str:
     """What a command says, or ""."""
     if shutil.which(argv[0]) is None:
         return ""
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    except subprocess.TimeoutExpired:
+        return ""
     return done.stdout.strip() if done.returncode == 0 else ""
 
 

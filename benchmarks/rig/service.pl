@@ -10,6 +10,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC sleep);
 my ($name, $port, $delay, $stopping, $events, $bytes) = @ARGV;
 open my $journal, '>>', $events or die "$events: $!";
 my $hung = 0;
+my @kept;
 
 sub note { syswrite $journal, sprintf("%s %s %.6f %d\n", $name, $_[0], clock_gettime(CLOCK_MONOTONIC), $$) }
 
@@ -38,7 +39,7 @@ $| = 1;
 while (1) {
     sleep 3600 while $hung;
     my $peer = accept my $client, $server or next;
-    next if $hung;
+    if ($hung) { push @kept, $client; next }
     sysread $client, my $request, 4096;
     if (defined $request && $request =~ m{^GET /line/(\w+)}) { note("line-$1"); print "line $1\n" }
     syswrite $client, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";

@@ -225,8 +225,10 @@ def sweep() -> list[str]:
 
 
 def free_range(count: int) -> int:
-    """The first of ``count`` ports that nobody listens on."""
-    for first in range(FIRST_PORT, LAST_PORT - count, 500):
+    """The first of ``count`` ports that nobody listens on; another run looks elsewhere first."""
+    places = list(range(FIRST_PORT, LAST_PORT - count, 500))
+    begin = os.getpid() % len(places)
+    for first in places[begin:] + places[:begin]:
         if all(_free(port) for port in range(first, first + count)):
             return first
     raise FailedError(f"no {count} ports in a row are free")
