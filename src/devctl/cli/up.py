@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -15,11 +15,12 @@ from devctl.cli.engine import Engine, find_engine
 from devctl.cli.names import ALL, TakesNative
 from devctl.cli.outcome import finished, is_settled, words_of
 from devctl.cli.place import Place, here
+from devctl.cli.pulling import Pull, pull_beside
 from devctl.cli.waiting import Waiter, screen
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.errors import Exit
 from devctl.manifest.choose import choose, select
-from devctl.ui.progress import Progress
+from devctl.ui.progress import Progress, beside
 from devctl.ui.summary import closing, related
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -39,6 +40,7 @@ def up(
     ] = None,
     profile: Annotated[list[str] | None, typer.Option("--profile", help="Services of this profile too.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and why; do nothing.")] = False,
+    no_pull: Annotated[bool, typer.Option("--no-pull", help="Start with the sources that are here.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Free held ports without asking.")] = False,
 ) -> int:
     """Start services and what they need, wait until all are healthy. They run on when this command returns."""
@@ -58,7 +60,14 @@ def up(
     place.client.ensure_running()
     request = Up(manifest=manifest, names=names, environment=dict(place.environment), docker=engine.address)
     progress = Progress(manifest, names, began)
-    return _wait(place, progress, place.client.stream(request))
+
+    def remake() -> Up:
+        fresh = Place(place.file)
+        chosen = select(fresh.manifest, services or (), profile or ())
+        renewed = _chosen(fresh.manifest, chosen, native or [], engine, before)
+        return msgspec.structs.replace(request, manifest=renewed, names=chosen, environment=dict(fresh.environment))
+
+    return _wait(place, progress, request, pull_beside(place, request, remake, wanted=not no_pull))
 
 
 def _chosen(
@@ -99,14 +108,19 @@ def _clear_the_way(
     return clear_ports(place, manifest, names, before.states if before else {}, engine, yes=yes)
 
 
-def _wait(place: Place, progress: Progress, stream: Iterator[Snapshot]) -> int:
+def _wait(place: Place, progress: Progress, request: Up, pull: Pull | None) -> int:
     out = screen()
-    waiter = Waiter(out, words_of(place), is_settled)
+    waiter = Waiter(out, words_of(place), lambda seen: is_settled(seen) and seen.pull_over, pull=pull)
     try:
-        progress = waiter.wait(progress, stream)
+        if pull:
+            progress, _ = beside(progress, pull.sight)
+        progress = waiter.wait(progress, place.client.stream(request))
     except KeyboardInterrupt:
         sys.stderr.write("no longer waiting; services go on: devctl status, devctl down\n")
         return Exit.INTERRUPTED
+    finally:
+        if pull:
+            pull.stop()
     code = finished(progress)
     out.write(closing(progress, time.monotonic(), out.glyphs, out.width))
     if code is Exit.DONE:

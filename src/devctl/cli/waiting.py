@@ -7,28 +7,62 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from devctl.api.protocol import Snapshot
+from devctl.core.outcome import settled
 from devctl.errors import DevctlError
 from devctl.ui.live import layout, plain, told
-from devctl.ui.progress import Note, Progress, Tone, absorb
+from devctl.ui.progress import Note, Progress, Tone, absorb, beside
+from devctl.ui.pulled import Sight, doing
 from devctl.ui.region import Region
 from devctl.ui.theme import Screen
 
 FRAME = 0.1
 """Seconds between two frames of the live view when nothing happens."""
 
+PATIENCE = 1.0
+"""Seconds for which a pull that is waited for need not be mentioned in a pipe."""
+
 Words = Callable[[str], tuple[str, ...]]
 """The last log lines of a service."""
+
+
+class Wake:
+    """Something beside the stream is worth a look."""
+
+
+Inbox = SimpleQueue[Snapshot | Exception | Wake | None]
+"""What a wait listens to; None is the stream's end."""
+
+
+class Beside(Protocol):
+    """Work that goes on beside the wait and is part of it."""
+
+    @property
+    def sight(self) -> Sight:
+        """How it is now."""
+
+    def begin(self, wake: Callable[[], None]) -> None:
+        """Begin; ``wake`` is called whenever ``sight`` is another."""
 
 
 class Waiter:
     """Draws a stream of snapshots until ``done`` says so. ``verb``: what services are counted by."""
 
-    def __init__(self, screen: Screen, words: Words, done: Callable[[Progress], bool], verb: str = "ready") -> None:
-        self.screen, self._words, self._done, self._verb = screen, words, done, verb
+    def __init__(
+        self,
+        screen: Screen,
+        words: Words,
+        done: Callable[[Progress], bool],
+        verb: str = "ready",
+        pull: Beside | None = None,
+    ) -> None:
+        self.screen, self._words, self._done, self._verb, self._pull = screen, words, done, verb, pull
         self.notes: list[Note] = []
+        self._alone_since, self._pull_told = 0.0, False
         self._evidence: dict[str, tuple[str, ...]] = {}
 
     def wait(self, progress: Progress, stream: Iterator[Snapshot]) -> Progress:
@@ -37,37 +71,59 @@ class Waiter:
 
     def _lines(self, progress: Progress, stream: Iterator[Snapshot]) -> Progress:
         named = max((len(name) for name in progress.names), default=0)
-        for snapshot in stream:
-            progress, notes = self._absorb(progress, snapshot)
+        for news in self._ticking(stream) if self._pull else stream:
+            progress, notes = self._absorb(progress, news)
             for note in notes:
                 self.screen.write(plain(note, named))
             if self._done(progress):
                 break
+            if said := self._still_pulling(progress):
+                self.screen.write(plain(Note("git", said), named))
         return progress
+
+    def _still_pulling(self, progress: Progress) -> str:
+        """What is waited for when all else has been done for a moment; told once."""
+        sight, now = progress.sight, time.monotonic()
+        if self._pull_told or not (sight and sight.asking and settled(progress.verdicts())):
+            return ""
+        self._alone_since = self._alone_since or now
+        self._pull_told = now - self._alone_since > PATIENCE
+        return doing(sight, now - progress.began, waits=True) if self._pull_told else ""
 
     def _live(self, progress: Progress, stream: Iterator[Snapshot]) -> Progress:
         with Region(self.screen) as region:
-            for snapshot in ticking(stream, FRAME):
-                above: list[Note] = []
-                if snapshot is not None:
-                    progress, notes = self._absorb(progress, snapshot)
-                    above = [note for note in notes if note.tone is Tone.BAD]
-                self._draw(region, progress, above)
+            for news in self._ticking(stream):
+                progress, notes = self._absorb(progress, news)
+                self._draw(region, progress, [note for note in notes if note.tone is Tone.BAD])
                 if self._done(progress):
                     break
             region.clear()
         return progress
+
+    def _ticking(self, stream: Iterator[Snapshot]) -> Iterator[Snapshot | None]:
+        """The stream, and a look now and then; the pull begins once the supervisor has acted upon the request."""
+        inbox, begun = Inbox(), False
+        for news in ticking(stream, FRAME, inbox):
+            if self._pull and news is not None and not begun:
+                begun = True
+                self._pull.begin(partial(inbox.put, Wake()))
+            yield news
 
     def _draw(self, region: Region, progress: Progress, above: Iterable[Note]) -> None:
         glyphs, width = self.screen.glyphs, self.screen.width
         lines = layout(progress, time.monotonic(), width, self.screen.height, glyphs, self._verb)
         region.draw(lines, [line for note in above for line in told(note, glyphs, width)])
 
-    def _absorb(self, progress: Progress, snapshot: Snapshot) -> tuple[Progress, tuple[Note, ...]]:
+    def _absorb(self, progress: Progress, snapshot: Snapshot | None) -> tuple[Progress, tuple[Note, ...]]:
+        came: tuple[Note, ...] = ()
+        if self._pull and self._pull.sight != progress.sight:
+            progress, came = beside(progress, self._pull.sight)
+        if snapshot is None:
+            return progress, came
         progress, notes = absorb(progress, snapshot)
         notes = tuple(self._with_words(note) for note in notes)
         self.notes += notes
-        return progress, notes
+        return progress, (*came, *notes)
 
     def _with_words(self, note: Note) -> Note:
         """With its last log lines, unless they are those that its failure before showed already."""
@@ -78,9 +134,10 @@ class Waiter:
         return replace(note, evidence=() if words == shown else words)
 
 
-def ticking(stream: Iterator[Snapshot], seconds: float) -> Iterator[Snapshot | None]:
-    """What comes, as it comes, and None whenever nothing came for ``seconds``. Raises what the stream raises."""
-    inbox: SimpleQueue[Snapshot | Exception | None] = SimpleQueue()
+def ticking(stream: Iterator[Snapshot], seconds: float, inbox: Inbox | None = None) -> Iterator[Snapshot | None]:
+    """What comes, as it comes, and None whenever nothing came for ``seconds`` or somebody put a Wake into ``inbox``.
+    Raises what the stream raises."""
+    inbox = inbox or Inbox()
     threading.Thread(target=_pump, args=(stream, inbox), daemon=True).start()
     while True:
         try:
@@ -92,10 +149,10 @@ def ticking(stream: Iterator[Snapshot], seconds: float) -> Iterator[Snapshot | N
             return
         if isinstance(item, Exception):
             raise item
-        yield item
+        yield None if isinstance(item, Wake) else item
 
 
-def _pump(stream: Iterator[Snapshot], inbox: SimpleQueue[Snapshot | Exception | None]) -> None:
+def _pump(stream: Iterator[Snapshot], inbox: Inbox) -> None:
     try:
         for snapshot in stream:
             inbox.put(snapshot)

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from devctl.core.explain import sentence
+from devctl.core.outcome import settled
 from devctl.core.state import ServiceState, Setup, State
 from devctl.ui.columns import clipped, folded, squeezed
 from devctl.ui.errors import quoted
 from devctl.ui.progress import Note, Progress, Tone
+from devctl.ui.pulled import live
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, ready
 from devctl.ui.words import clean, count, duration
 
@@ -30,14 +32,16 @@ WORDS = {Look.DONE: "ready", Look.BUSY: "under way"}
 def layout(progress: Progress, now: float, width: int, height: int, glyphs: Glyphs, verb: str = "ready") -> list[Text]:
     """The lines of the live region, at most ``height - 1`` of them, each at most ``width`` columns wide."""
     looks = {name: _look(progress, name) for name in progress.names}
-    room = max(1, height - 4)
+    waits = settled(progress.verdicts())
+    pull = live(progress.sight, now - progress.began, waits, glyphs)
+    room = max(1, height - 4 - len(pull))
     shown = _shown(progress.names, looks, room)
     head = _head(progress, looks, now, verb, glyphs)
     sizes = _sizes(shown, width)
     lines = [head, Text(), *(_line(progress, name, looks[name], now, sizes, glyphs) for name in shown)]
     if hidden := [name for name in progress.names if name not in shown]:
         lines.append(_rest(hidden, looks, glyphs))
-    return [clipped(line, width, glyphs.ellipsis) for line in lines]
+    return [clipped(line, width, glyphs.ellipsis) for line in (*lines, *pull)]
 
 
 def _look(progress: Progress, name: str) -> Look:

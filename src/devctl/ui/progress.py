@@ -13,6 +13,8 @@ from devctl.core.model import Manifest, Service
 from devctl.core.outcome import Verdict, blocked, verdict, verdicts
 from devctl.core.plan import Hold
 from devctl.core.state import Health, SchemaVerdict, ServiceState, Setup, State
+from devctl.ui.pulled import Aftermath, Sight, follow
+from devctl.ui.pulled import sentence as sentence_of
 from devctl.ui.theme import ready
 from devctl.ui.words import clean, duration
 
@@ -40,7 +42,8 @@ class Note:
 class Progress:
     """Everything a waiting screen shows. ``began`` is when the command asked; ``setups`` when setups were first seen
     to run; ``waited`` for which services a wait was already told; ``alone`` each one's verdict, the others not looked
-    at."""
+    at. ``sight``: the pull beside it, None where there is none; ``aftermath`` what it led to; ``renewals`` how many the
+    supervisor has acted upon."""
 
     manifest: Manifest
     names: tuple[str, ...]
@@ -50,6 +53,14 @@ class Progress:
     holds: Mapping[str, Hold] = field(default_factory=dict)
     setups: Mapping[str, float] = field(default_factory=dict)
     waited: frozenset[str] = frozenset()
+    sight: Sight | None = None
+    aftermath: Aftermath = field(default_factory=Aftermath)
+    renewals: int = 0
+
+    @property
+    def pull_over(self) -> bool:
+        """Whether no pull is under way, and what it set in motion has been seen."""
+        return self.sight is None or (self.sight.over and self.renewals >= self.sight.renewals)
 
     def service(self, name: str) -> Service:
         """A service by its name."""
@@ -94,9 +105,21 @@ def absorb(before: Progress, snapshot: Snapshot) -> tuple[Progress, tuple[Note, 
         alone=_alone(before, known, fresh),
         waited=before.waited.union(name for name in fresh if name in holds and holds[name].on),
         setups=_setups(before, known, fresh, snapshot.clock[0]),
+        aftermath=follow(before.aftermath, snapshot.events, before.states),
+        renewals=snapshot.renewals,
     )
     notes = (_note(before, name, known.get(name), holds.get(name), known) for name in fresh)
     return after, tuple(note for note in notes if note is not None)
+
+
+def beside(before: Progress, sight: Sight) -> tuple[Progress, tuple[Note, ...]]:
+    """The progress with the pull as it is now, and what there is to tell of it."""
+    told = before.sight.told if before.sight else ()
+    fresh = [each for each in sight.told if each not in told]
+    after = replace(before, sight=sight)
+    if sight.manifest is not None:
+        after = replace(after, manifest=sight.manifest, names=sight.names, alone={})
+    return after, tuple(Note("git", sentence_of(each, "->")) for each in fresh)
 
 
 def _alone(before: Progress, states: Mapping[str, ServiceState], fresh: list[str]) -> Mapping[str, Verdict]:

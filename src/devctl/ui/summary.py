@@ -12,6 +12,7 @@ from devctl.core.outcome import Verdict, critical_path
 from devctl.core.state import SchemaVerdict
 from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded, narrowed, total
 from devctl.ui.progress import Progress
+from devctl.ui.pulled import pulled
 from devctl.ui.tables import substitutes
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look
 from devctl.ui.words import clean, count, duration, listing
@@ -25,12 +26,14 @@ def closing(progress: Progress, now: float, glyphs: Glyphs, width: int) -> list[
     found = progress.verdicts()
     failed = [name for name, verdict in found.items() if verdict is Verdict.FAILED]
     blocked = [name for name, verdict in found.items() if verdict is Verdict.BLOCKED]
+    came = pulled(progress.sight, progress.aftermath, tuple(progress.manifest.services), glyphs, width)
     if failed or blocked:
-        return [*_failure(failed, blocked, len(found), glyphs, width), *_where(progress, glyphs, width)]
+        return [*_failure(failed, blocked, len(found), glyphs, width), *_where(progress, glyphs, width), *came]
     head = _success(progress, len(found), now, glyphs)
     lines = [
         Text(f" {glyphs.looks[Look.DONE]} ", style=COLOURS[Look.READY]).append(head),
         *_where(progress, glyphs, width),
+        *came,
     ]
     notes = substitutes([progress.service(name) for name in progress.names])
     return lines + _aside([*notes, *_unchecked(progress)], width)

@@ -1,0 +1,159 @@
+"""The pull beside ``up``: all repositories at once, in a thread; what it touched is asked of the supervisor anew."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from devctl.api.protocol import Renew, Up
+from devctl.cli.place import Place
+from devctl.core.model import GitRepository
+from devctl.errors import DevctlError
+from devctl.ui.pulled import Sight, Told
+from devctl.ui.words import count, listing
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from devctl.git.pull.fetch import Landed, Outcome, Puller
+
+Remake = Callable[[], Up]
+"""The request anew, from the manifest as it is on disk now. Raises DevctlError."""
+
+
+class Pull:
+    """Everything of one ``up``'s pull. Nothing of it stops anything from starting."""
+
+    def __init__(self, place: Place, request: Up, remake: Remake) -> None:
+        self._place, self._request, self._remake = place, request, remake
+        self._sections = [each for each in request.manifest.git if each.pull != "never"]
+        self._wake: Callable[[], None] = lambda: None
+        self._changing = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._stopped = False
+        limit = max((each.timeout for each in self._sections), default=0.0)
+        self.sight = Sight(over=not self._sections, limit=limit)
+
+    def begin(self, wake: Callable[[], None]) -> None:
+        """Fetch; ``wake`` is called whenever ``sight`` is another."""
+        if self.sight.over:
+            return
+        self._wake = wake
+        self._thread = threading.Thread(target=self._run, name="pull", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End what asks remotes. What is being brought forward is, and its services hear of it; that takes a moment."""
+        self._stopped = True
+        if self._thread is None or not self._thread.is_alive():
+            return
+        if self._loop is not None and self._work is not None:
+            self._loop.call_soon_threadsafe(self._work.cancel)
+        self._thread.join()
+
+    # -- in the thread
+
+    def _run(self) -> None:
+        import asyncio
+
+        try:
+            asyncio.run(self._all())
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:  # noqa: BLE001 - a mistake of ours in the pull is no obstacle to what starts
+            self._tell(Told("git", f"not pulled: devctl itself failed: {type(error).__name__}: {error}"))
+        finally:
+            self._see(asking=(), over=True)
+
+    async def _all(self) -> None:
+        import asyncio
+
+        from devctl.git.pull.fetch import Puller
+
+        self._loop, self._work = asyncio.get_running_loop(), asyncio.current_task()
+        if self._stopped:
+            return
+        pullers = [Puller(section, self._landed) for section in self._sections]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch(pullers))
+            for section, puller in zip(self._sections, pullers, strict=True):
+                group.create_task(self._one(section, puller))
+
+    async def _watch(self, pullers: Sequence[Puller]) -> None:
+        """Who is still asked, for the screen."""
+        import asyncio
+
+        while not all(puller.done for puller in pullers):
+            asking = tuple(dict.fromkeys(name for puller in pullers for name in puller.asked))
+            if asking != self.sight.asking:
+                self._see(asking=asking)
+            await asyncio.sleep(0.05)
+
+    async def _one(self, section: GitRepository, puller: Puller) -> None:
+        outcome = await puller.run()
+        for told in self._sentences(section, outcome):
+            self._tell(told)
+
+    def _sentences(self, section: GitRepository, outcome: Outcome) -> list[Told]:
+        """Why it is not pulled, and which remotes gave nothing: a line for each reason."""
+        name, told = self._name(section), list[Told]()
+        if outcome.stay and not outcome.stay.quiet:
+            told.append(Told(name, outcome.stay.reason, outcome.stay.hint))
+        for why, hint in dict.fromkeys((each.why, each.hint) for each in outcome.unreached):
+            remotes = [each.remote for each in outcome.unreached if each.why == why]
+            told.append(Told(name, f"{listing(remotes)}: {why}; started with what is here", hint))
+        return told
+
+    def _name(self, section: GitRepository) -> str:
+        inside = os.path.relpath(section.path, self._place.manifest.root)
+        return os.path.basename(section.path) if inside.startswith("..") or inside == "." else inside  # noqa: PTH119
+
+    def _landed(self, landed: Landed) -> None:
+        """In a thread that nobody breaks off: what came to lie under running services is told the supervisor."""
+        from devctl.git.pull.touch import touched
+
+        section = next(each for each in self._sections if each.path == landed.path)
+        self._tell(Told(self._name(section), f"{count(landed.number, 'commit')} pulled from {landed.ref}", good=True))
+        request = self._renewed(landed)
+        found = touched(request.manifest.services, landed)
+        commits = {**self.sight.commits}
+        for service, number in found.commits.items():
+            commits[service] = commits.get(service, 0) + number
+        try:
+            answer = self._place.client.ask(Renew(up=request, changed=found.outdated))
+        except DevctlError as error:
+            self._tell(Told("git", f"services were not told: {error}", "devctl up"))
+            return
+        self._see(commits=commits, renewals=answer.renewals, manifest=request.manifest, names=request.names)
+
+    def _renewed(self, landed: Landed) -> Up:
+        """The request; from the manifest as it is now where that came with the pull."""
+        file = os.path.relpath(os.path.realpath(self._place.file), os.path.realpath(landed.path))
+        if file not in landed.files:
+            return self._request
+        try:
+            self._request = self._remake()
+        except DevctlError as error:
+            where = f"{error.where}: " if error.where else ""
+            self._tell(Told("services.yaml", f"as pulled it is wrong: {where}{error.what}", "devctl check"))
+        return self._request
+
+    def _tell(self, told: Told) -> None:
+        with self._changing:
+            self.sight = replace(self.sight, told=(*self.sight.told, told))
+        self._wake()
+
+    def _see(self, **changes: object) -> None:
+        with self._changing:
+            self.sight = replace(self.sight, **changes)  # type: ignore[arg-type]
+        self._wake()
+
+
+def pull_beside(place: Place, request: Up, remake: Remake, *, wanted: bool) -> Pull | None:
+    """None where there is nothing to pull."""
+    return Pull(place, request, remake) if wanted and request.manifest.git else None
