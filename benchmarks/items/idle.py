@@ -19,7 +19,7 @@ class Idle(Item):
     key = "idle"
     title = "Idle, all services healthy"
     metrics = (
-        Metric("cpu", "CPU", "% of a core"), Metric("memory", "memory", "MB"), Metric("resident", "resident", "MB"),
+        Metric("cpu", "CPU of a core", "%"), Metric("memory", "memory", "MB"), Metric("resident", "resident", "MB"),
     )  # fmt: skip
     note = (
         "At defaults devctl probes every 5 s, process-compose every 10 s, pitchfork looks at its processes every 10 s; "
@@ -49,9 +49,9 @@ class Idle(Item):
             bring_up(peer, at, Wanted(shapes.flat(case.params["count"], 0.1), case.params["period"]), say=False)
             time.sleep(SETTLE)  # what it does right after a start is no idling
             managers, window = at.managers(), case.params["window"]
-            before, begun = marked.cpu_seconds(managers), time.monotonic()
+            before, begun = marked.cpu_fine(managers), time.monotonic()
             time.sleep(window)
-            spent = (marked.cpu_seconds(managers) - before) / (time.monotonic() - begun)
+            spent = (marked.cpu_fine(managers) - before) / (time.monotonic() - begun)
             resident, memory = marked.memory(managers)
         return {"cpu": spent * 100, "memory": memory, "resident": resident}
 
