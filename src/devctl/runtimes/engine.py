@@ -106,6 +106,11 @@ class Engine:
         """When an image was made, in seconds since the epoch."""
         return epoch(str(self._image(name).get("Created", "")))
 
+    def image_label(self, name: str, label: str) -> str:
+        """What an image says of itself under this label, "" for nothing."""
+        labels = (self._image(name).get("Config") or {}).get("Labels") or {}
+        return str(labels.get(label) or "")
+
     def _image(self, name: str) -> dict[str, Any]:
         try:
             with told(self.endpoint):

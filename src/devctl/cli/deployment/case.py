@@ -38,6 +38,8 @@ class Case:
     manifest: Manifest
     target: Target
     services: tuple[Service, ...]
+    all_services: tuple[Service, ...] = ()
+    """Those that were named, or else every one of the manifest."""
 
     @property
     def root(self) -> Path:
@@ -64,9 +66,9 @@ class Case:
 
     @cached_property
     def hidden(self) -> frozenset[str]:
-        """All that must never be printed."""
+        """All that must never be printed. What is a word of the project can't be hidden, and is found to be weak."""
         found = hidden(self.target.values) | hidden(self.place.environment)
-        return found | hidden({each.name: self.address(each) for each in self.services})
+        return (found | hidden({each.name: self.address(each) for each in self.services})) - self.words
 
     def blotted(self, text: str) -> str:
         """Text of another program's making, without any secret."""

@@ -63,9 +63,11 @@ def _is_file(name: str) -> bool:
 
 def _schema(case: Case, service: Service) -> Outcome:
     from devctl.cli.db.check import check_all
+    from devctl.cli.db.reach import identity_of
     from devctl.cli.deployment.place import deployed
 
     target = deployed(case, service)
+    identity_of(target.url)  # so that no container is started for a database that doesn't answer
     (checked,) = check_all(target.place, [target])
     if checked.problem is not None:
         return of_error(case, checked.problem)

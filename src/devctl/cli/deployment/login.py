@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from devctl.cli.db.place import Target
 from devctl.cli.db.reach import holders_of_address
 from devctl.cli.deployment.case import Case, Task
@@ -44,6 +46,7 @@ def tasks(case: Case, service: Service) -> Iterator[Task]:
 
 
 def _login(case: Case, service: Service) -> Outcome:
+    _set_up(case, service)
     if service.database is None:
         return _tried(case, service, {}, "")
     with trying(case, service) as (near, url):
@@ -55,6 +58,15 @@ def _login(case: Case, service: Service) -> Outcome:
         given = {**made_up(case, service), holders[0]: url.text()}
         done = _filled(near, url, given)
         return _tried(case, service, given, done)
+
+
+def _set_up(case: Case, service: Service) -> None:
+    """Run what of its setup is stale: where it usually runs in a container, nothing has made its environment yet."""
+    from devctl.setup.run import run
+
+    case.place.workspace.prepare()
+    as_process = msgspec.structs.replace(service, process=service.process or service.native)
+    asyncio.run(run(as_process, case.place.workspace, case.place.environment))
 
 
 def made_up(case: Case, service: Service) -> dict[str, str]:

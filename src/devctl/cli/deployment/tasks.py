@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from devctl.cli.deployment import commands, database, environment, login, repository
+from devctl.cli.deployment import commands, database, environment, images, login, repository
 from devctl.cli.deployment.case import Case, Task
 from devctl.cli.place import Place
 from devctl.core.model import Manifest
@@ -21,10 +21,9 @@ def case_of(place: Place, name: str, services: Sequence[str]) -> Case:
         raise DevctlError(f"“{name}” is no name of an environment", hint="--env production", code=Exit.USAGE)
     target = read(place.file.parent, name, os.environ)
     manifest = _manifest(place, target)
-    chosen = known_services(manifest, services) or [
-        each.name for each in manifest.services.values() if each.database or each.predeploy
-    ]
-    return Case(place, manifest, target, tuple(manifest.services[each] for each in chosen))
+    named = tuple(manifest.services[each] for each in known_services(manifest, services))
+    chosen = named or tuple(each for each in manifest.services.values() if each.database or each.predeploy)
+    return Case(place, manifest, target, chosen, named or tuple(manifest.services.values()))
 
 
 def _manifest(place: Place, target: Target) -> Manifest:
@@ -42,4 +41,4 @@ def tasks_of(case: Case) -> list[Task]:
     for service in case.services:
         found += login.tasks(case, service)
         found += commands.tasks(case, service)
-    return [*found, *repository.tasks(case)]
+    return [*found, *repository.tasks(case), *images.tasks(case)]
