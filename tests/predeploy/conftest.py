@@ -171,3 +171,9 @@ def container(kind: str, port: int, variables: Mapping[str, str]) -> Iterator[in
     finally:
         api.remove_container(made["Id"], force=True, v=True)
         api.close()
+
+
+@pytest.fixture(scope="session")
+def containers() -> Any:
+    """``with containers("redis", 6379, {}) as port``: see ``container``."""
+    return container

@@ -87,7 +87,7 @@ def test_it_reads_as_what_was_meant(written: Path) -> None:
     )
     job = tree["jobs"]["validate"]
     assert job["name"] == 'May shop: "a" # b be deployed?'
-    assert job["env"] == dict(FULL.variables)
+    assert job["env"] == {"DOCKER_HOST": "unix:///none", **FULL.variables}
     steps = job["steps"]
     assert all("timeout-minutes" in step or "uses" in step for step in steps)
     assert next(step for step in steps if step.get("name") == "Set up: it")["run"].strip() == "echo 'a: b' # c"
@@ -161,10 +161,11 @@ def test_it_is_read_off_the_manifest(shop: Any) -> None:
     job = tree["jobs"]["validate"]
     assert tree[True]["push"] == {"branches": ["stable"]}
     assert job["services"]["postgres"]["env"] == {
-        "POSTGRES_USER": "shop", "POSTGRES_PASSWORD": "${{ github.sha }}", "POSTGRES_DB": "goods",
+        "POSTGRES_USER": "shop", "POSTGRES_PASSWORD": "${{ github.sha }}", "POSTGRES_DB": "goods_ci",
     }  # fmt: skip
     assert job["env"] == {
-        "SHOP_DB": "postgresql://shop:${{ github.sha }}@localhost:5432/goods", "REDIS_URL": "redis://localhost:6379/0",
+        "DOCKER_HOST": "unix:///none",
+        "SHOP_DB": "postgresql://shop:${{ github.sha }}@localhost:5432/goods_ci", "REDIS_URL": "redis://localhost:6379/0",
         "REGION": "eu",
     }  # fmt: skip
     runs = [step["run"].strip() for step in job["steps"] if "run" in step]

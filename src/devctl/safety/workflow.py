@@ -122,9 +122,9 @@ def _job(recipe: Recipe) -> Iterator[str]:
         yield "    services:"
         for store in recipe.stores:
             yield from _store(store)
-    if recipe.variables:
-        yield "    env:"
-        yield from _mapping(recipe.variables, 6)
+    yield "    env:"
+    yield "      DOCKER_HOST: unix:///none # services are plain processes here: no image is built to look at one"
+    yield from _mapping(recipe.variables, 6)
     if recipe.folder:
         yield "    defaults:"
         yield "      run:"

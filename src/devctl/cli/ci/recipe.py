@@ -17,6 +17,7 @@ from devctl.core.model import Service
 from devctl.errors import DevctlError, Exit
 from devctl.manifest.interpolate import TemplateError, fill, variables
 from devctl.safety import cache
+from devctl.safety.policy import harmless
 from devctl.safety.secrets import kind_of
 from devctl.safety.url import DatabaseUrl, Dialect, UrlError, parse
 from devctl.safety.workflow import FILE, PASSWORD, ExpressionError, Recipe, Step, Store, workflow
@@ -161,6 +162,7 @@ def _stores(case: Case) -> tuple[list[Store], dict[str, str]]:
 
 def _postgres(url: DatabaseUrl, images: Iterable[str]) -> Store:
     user, name = url.user or "postgres", url.name or "postgres"
+    name += "" if harmless(name) else "_ci"  # what a runner's port leads to can't be seen: the name has to say it
     known = {"POSTGRES_USER": user, "POSTGRES_PASSWORD": PASSWORD, "POSTGRES_DB": name}
     image = _first(images, "postgres|postgis|timescale|pgvector", POSTGRES)
     return Store("postgres", image, 5432, f"pg_isready -U {user} -d {name}", known)

@@ -35,6 +35,8 @@ from devctl.safety.verdict import Level, Outcome, failed, passed
 
 PATIENCE = 30.0
 """Seconds the login itself may take."""
+STARTING = 90.0
+"""Seconds the service may take to become healthy at least, whatever its start_period: it isn't up in a hurry here."""
 SEEDING = 300.0
 """Seconds a seed may take."""
 
@@ -159,7 +161,7 @@ class _Trial:
     async def _healthy(self) -> None:
         loop = asyncio.get_running_loop()
         health = self._service.health
-        deadline = loop.time() + (health.start_period if health else 60.0)
+        deadline = loop.time() + max(health.start_period if health else 0.0, STARTING)
         while reason := self._ended or await self._prober.check(
             self._service, pid=getattr(self._identity, "pid", None)
         ):
