@@ -17,6 +17,8 @@ import pytest
 from devctl.core.model import Dependency, GitRepository, Manifest, ProcessSpec, Runtime, Service, SetupStep
 from devctl.git.pull.fetch import Landed, Outcome, Puller
 from devctl.git.pull.touch import touched
+from devctl.git.sync import locked
+from devctl.workspace import Workspace
 
 Git = Callable[..., str]
 
@@ -31,6 +33,8 @@ class Team:
         git("push", "-q", "-u", "origin", "dev")
         subprocess.run(["git", "clone", "-q", "-b", "dev", self.origin, self.colleague], check=True)
         self.landed: list[Landed] = []
+        (tmp_path / "workspace").mkdir()
+        self.workspace = Workspace(tmp_path / "workspace", "day")
 
     def new_remote(self, name: str) -> Path:
         at = self.origin.with_name(f"{name}.git")
@@ -55,7 +59,7 @@ class Team:
         return GitRepository(path=str(self.here), **{"branch": "dev", "timeout": 30.0, **more})  # type: ignore[arg-type]
 
     def pull(self, **more: object) -> Outcome:
-        return asyncio.run(Puller(self.section(**more), self.landed.append).run())
+        return asyncio.run(Puller(self.section(**more), self.workspace, self.landed.append).run())
 
 
 @pytest.fixture
@@ -221,7 +225,7 @@ def test_what_one_remote_has_does_not_wait_for_another(team: Team, silent: str, 
     asked: list[tuple[str, ...]] = []
 
     async def pull() -> None:
-        puller = Puller(team.section(timeout=600.0), lambda _: asked.append(puller.asked))
+        puller = Puller(team.section(timeout=600.0), team.workspace, lambda _: asked.append(puller.asked))
         work = asyncio.create_task(puller.run())
         await apoll(lambda: asked)
         work.cancel()
@@ -236,7 +240,7 @@ def test_broken_off_it_leaves_no_git_behind(team: Team, silent: str, apoll: Call
     team.git("remote", "set-url", "origin", silent)
 
     async def broken_off() -> None:
-        work = asyncio.create_task(Puller(team.section(timeout=600.0), team.landed.append).run())
+        work = asyncio.create_task(Puller(team.section(timeout=600.0), team.workspace, team.landed.append).run())
         await apoll(lambda: fetching(team))
         work.cancel()
         await asyncio.wait([work])
@@ -298,7 +302,9 @@ def test_two_at_once_bring_it_forward_once(team: Team) -> None:
     team.push({"b": "one\n"})
 
     async def both() -> list[Outcome]:
-        return list(await asyncio.gather(*(Puller(team.section(), team.landed.append).run() for _ in range(2))))
+        return list(
+            await asyncio.gather(*(Puller(team.section(), team.workspace, team.landed.append).run() for _ in range(2)))
+        )
 
     outcomes = asyncio.run(both())
     assert [outcome.stay for outcome in outcomes] == [None, None]
@@ -312,6 +318,30 @@ def test_another_devctl_that_holds_the_repository_is_waited_for_and_not_for_ever
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert team.pull(timeout=1.0).stay is None
     assert team.head() == after
+
+
+def test_beside_a_sync_nothing_is_brought_forward(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devctl.git.sync.LOCK_PATIENCE", 0.2)
+    team.push({"b": "one\n"})
+    before = team.head()
+    with locked(team.workspace):
+        assert "another sync of this workspace" in why(team.pull())
+    assert team.head() == before
+
+
+def test_a_branch_that_was_rewritten_there_is_not_taken_over(team: Team) -> None:
+    """What only the old remote branch still reaches stays reachable."""
+    first = team.push({"b": "one\n"})
+    team.pull()
+    team.git("fetch", "-q", "origin")
+    team.git("config", "fetch.prune", "true")
+    team.git("commit", "-q", "--amend", "-m", "rewritten", at=team.colleague)
+    team.git("push", "-q", "--force", str(team.origin), "dev", at=team.colleague)
+    team.git("push", "-q", str(team.origin), "dev:other", at=team.colleague)
+    outcome = team.pull()
+    assert [(each.remote, each.why) for each in outcome.unreached] == [("origin", "dev was rewritten there")]
+    assert team.head() == team.git("rev-parse", "refs/remotes/origin/dev").strip() == first
+    assert team.git("rev-parse", "refs/remotes/origin/other"), "all else was fetched"
 
 
 def test_an_index_that_is_locked_for_good_is_said(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,7 @@ class Pull:
         self._loop, self._work = asyncio.get_running_loop(), asyncio.current_task()
         if self._stopped:
             return
-        pullers = [Puller(section, self._landed) for section in self._sections]
+        pullers = [Puller(section, self._place.workspace, self._landed) for section in self._sections]
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch(pullers))
             for section, puller in zip(self._sections, pullers, strict=True):

@@ -13,7 +13,9 @@ from typing import TypeVar
 
 from devctl.command import CommandError
 from devctl.core.model import GitRepository, Value
+from devctl.errors import DevctlError
 from devctl.git.facts import RepositoryFacts, apart, look
+from devctl.git.network import REWRITTEN
 from devctl.git.pull.policy import (
     Current,
     Distance,
@@ -29,7 +31,9 @@ from devctl.git.pull.policy import (
     unreachable,
 )
 from devctl.git.repository import GitFailed, Repository, decoded
+from devctl.git.sync import locked
 from devctl.git.urls import scrubbed
+from devctl.workspace import Workspace
 
 MERGE_TIMEOUT = 600.0
 """Seconds git may take to write the files: filters (LFS) may fetch some, and breaking it off leaves half of them."""
@@ -37,8 +41,14 @@ LOCK_PATIENCE = 3.0
 """Seconds another git command may hold the index before it is told."""
 
 SILENT = "no answer within "
+ANOTHER = " was rewritten there"
 T = TypeVar("T")
-_FETCH = ("fetch", "--quiet", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
+_FETCH = (
+    "fetch", "--no-prune", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance",
+    "--refmap=", "--",
+)  # fmt: skip
+"""Nothing is pruned, and a branch that was rewritten at the remote keeps its old ref here: with no + in the refspec,
+nothing that could be reached no longer can."""
 _MERGE = ("merge", "--quiet", "--ff-only", "--no-squash", "--no-stat", "--no-autostash", "--no-overwrite-ignore")
 
 
@@ -74,12 +84,12 @@ class Outcome(Value):
 class Puller:
     """One repository's pull. ``landed`` is called, in a thread, each time the branch was brought forward."""
 
-    def __init__(self, section: GitRepository, landed: Callable[[Landed], None]) -> None:
-        self._section, self._landed = section, landed
+    def __init__(self, section: GitRepository, workspace: Workspace, landed: Callable[[Landed], None]) -> None:
+        self._section, self._workspace, self._landed = section, workspace, landed
         self._shown = min(section.path, os.path.relpath(section.path), key=len)
         self._repository = Repository(section.path)
         self._moving = asyncio.Lock()
-        self._number, self._ref, self._git_folder = 0, "", ""
+        self._number, self._ref, self._git_folder, self._branch = 0, "", "", ""
         self._unreached: list[Unreached] = []
         self.asked: tuple[str, ...] = ()
         """Remotes that have not answered yet."""
@@ -109,14 +119,18 @@ class Puller:
         """What git cannot do is a reason to stay."""
         try:
             return work()
-        except (CommandError, GitFailed, OSError) as error:
+        except CommandError as error:
+            return Stay(f"not pulled: {scrubbed(str(error))}", f"{git_in(self._shown)} status")
+        except DevctlError as error:
+            return Stay(f"not pulled: {error.what}", error.hint)
+        except (GitFailed, OSError) as error:
             return Stay(f"not pulled: {scrubbed(str(error))}", f"{git_in(self._shown)} status")
 
     def _begin(self) -> Fetch | Stay:
         if self._section.pull == "never":
             return begin(Standing(path=self._section.path), "never")
         facts = look(self._section.path)
-        self._git_folder = facts.git_folder
+        self._git_folder, self._branch = facts.git_folder, facts.branch
         return begin(standing(self._section, facts, self._shown))
 
     async def _ask(self, remote: str) -> None:
@@ -126,29 +140,45 @@ class Puller:
             words = await self._fetch(remote)
         self.asked = tuple(name for name in self.asked if name != remote)
         if words:
-            why, hint = (words, "") if words.startswith(SILENT) else unreachable(words)
-            self._unreached.append(Unreached(remote, why, hint))
+            self._unreached.append(Unreached(remote, *self._meaning(remote, words)))
             return
         if self.asked:
             await self._settled()
+
+    def _meaning(self, remote: str, words: str) -> tuple[str, str]:
+        """Why a remote gave nothing, and the way out."""
+        if words.startswith(SILENT):
+            return words, ""
+        if words.endswith(ANOTHER):
+            return words, f"{git_in(self._shown)} fetch {remote}, and compare before you take it over"
+        return unreachable(words)
 
     async def _fetch(self, remote: str) -> str:
         """git's words when it failed, "" when it did not."""
         seconds = self._section.timeout
         try:
-            done = await self._repository.talk(*_FETCH, "--", remote, timeout=seconds)
+            heads = f"refs/heads/*:refs/remotes/{remote}/*"
+            done = await self._repository.talk(*_FETCH, remote, heads, timeout=seconds)
         except CommandError as error:
             return scrubbed(str(error))
         if done is None:
             return f"{SILENT}{seconds:g} s"
-        return scrubbed(done.err or done.out or f"exit code {done.code}") if done.code else ""
+        if not done.code:
+            return ""
+        if rewritten := REWRITTEN.findall(done.err):
+            return f"{self._branch}{ANOTHER}" if self._branch in rewritten else ""
+        return scrubbed(done.err or done.out or f"exit code {done.code}")
 
     async def _settled(self) -> Stay | None:
         async with self._moving:
             return await asyncio.to_thread(self._told, self._settle)
 
     def _settle(self) -> Stay | None:
-        """Look anew, since the user goes on working; bring forward when that may be. One after the other."""
+        """Look anew, since the user goes on working, and bring forward when that may be; not beside a sync."""
+        with locked(self._workspace):
+            return self._settle_alone()
+
+    def _settle_alone(self) -> Stay | None:
         facts = look(self._section.path)
         present = standing(self._section, facts, self._shown)
         if isinstance(again := begin(present), Stay):
