@@ -33,6 +33,7 @@ from devctl.supervisor.journal import (
     Standing,
     Wanted,
     read,
+    read_day,
     recover,
     succeed,
 )
@@ -249,3 +250,18 @@ def test_a_journal_that_grew_too_large_is_set_aside_and_a_small_one_is_not(
     journal.set_aside()
     assert not path.exists()
     assert len(read(path.with_name("journal.1.jsonl"))) == 1
+
+
+def test_a_day_is_read_from_the_supervisor_that_was_there_when_it_began(path: Path) -> None:
+    def starts(*walls: float) -> list[Record]:
+        return [Began(version="1", pid=1, boot="b", wall=wall, now=wall) for wall in walls]
+
+    write(path.with_name(journal_module.ASIDE), *starts(10, 20))
+    write(path, *starts(30), *begun("api"), *starts(40))
+    assert [record for record in read_day(path, 25) if isinstance(record, Began)] == starts(20, 30, 40)
+    assert read_day(path, 35) == [*starts(30), *begun("api"), *starts(40)]
+    assert read_day(path, 5) == [*starts(10, 20, 30), *begun("api"), *starts(40)]
+    assert read_day(path.with_name("none.jsonl"), 99)[-1] == starts(20)[0]
+    with path.open("ab") as file:
+        file.write(b'{"type":"began","wall":"torn')
+    assert read_day(path, 50) == starts(40)

@@ -22,11 +22,12 @@ def end_of_day(place: Place, running: Manifest | None, *, sync: bool, yes: bool)
     Ctrl-C ends it at once: what a part does is safe to interrupt.
     """
     parts: list[Callable[[], Exit]] = []
+    manifest: Manifest | None = None
     if CONCERNED.search(place.file.read_text(errors="replace")):
-        manifest = _manifest(place, running)
-        parts += [lambda: _sync(place, manifest, yes=yes)] if sync else []
-        parts += [lambda: tidy(place, manifest, yes=yes)]
-    parts += [lambda: told_today(place)]
+        manifest = known = _manifest(place, running)
+        parts += [lambda: _sync(place, known, yes=yes)] if sync else []
+        parts += [lambda: tidy(place, known)]
+    parts += [lambda: told_today(place, manifest)]
     return max([_kept(part) for part in parts], default=Exit.DONE)
 
 
@@ -61,9 +62,8 @@ def _sync(place: Place, manifest: Manifest, *, yes: bool) -> Exit:
     return Exit.DONE if report.good else Exit.FAILED
 
 
-def tidy(place: Place, manifest: Manifest, *, yes: bool) -> Exit:
+def tidy(place: Place, manifest: Manifest) -> Exit:
     """What the manifest lists under ``clean.on_down``, and only that."""
-    del yes
     if not manifest.clean.on_down:
         return Exit.DONE
     from devctl.cli.clean import tidy_up
@@ -71,7 +71,12 @@ def tidy(place: Place, manifest: Manifest, *, yes: bool) -> Exit:
     return Exit(tidy_up(place, manifest))
 
 
-def told_today(place: Place) -> Exit:
-    """The day in five lines."""
-    del place
+def told_today(place: Place, manifest: Manifest | None) -> Exit:
+    """The day in five lines; in fewer where git is no matter, in none where nothing happened."""
+    from devctl.cli.today import looked
+    from devctl.cli.waiting import screen
+    from devctl.ui.today import brief
+
+    out = screen()
+    out.write(brief(looked(place, manifest), out.glyphs, out.width))
     return Exit.DONE

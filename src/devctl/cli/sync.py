@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -41,6 +42,7 @@ def synchronized(
 ) -> Report:
     """Mirrors, so that what they bring is committed too, then all repositories. Raises DevctlError, also when the user
     says no."""
+    from devctl.git.diary import note
     from devctl.git.mirror.run import carry_all
     from devctl.git.sync import Sync
 
@@ -53,8 +55,10 @@ def synchronized(
             run.without_commit("nobody could be asked whether to commit", "devctl sync --yes")
         else:
             _ask(run.asking(), manifest)
-    report = run.run()
-    return Report(repositories=report.repositories, mirrors=mirrors, dry_run=dry_run)
+    report = Report(repositories=run.run().repositories, mirrors=mirrors, dry_run=dry_run)
+    if not dry_run:
+        note(place.workspace, report, time.time())
+    return report
 
 
 def _ask(repositories: list[Synced], manifest: Manifest) -> None:

@@ -25,6 +25,7 @@ FAMILIES: dict[str, dict[str, Verb]] = {
         "sync": Verb("devctl.cli.sync", "commit, promote, push and mirror, as services.yaml says"),
         "remotes": Verb("devctl.cli.remotes", "every repository, branch and remote: ahead, behind, last sync"),
         "mirror": Verb("devctl.cli.mirror", "folders carried over one way"),
+        "today": Verb("devctl.cli.today", "what ran, failed, was committed and synced today, and what is pending"),
     },
     "Databases": {
         "db": Verb("devctl.cli.db", "migrations and copies of a service's database"),

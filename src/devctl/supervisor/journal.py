@@ -12,59 +12,21 @@ from pathlib import Path
 
 import msgspec
 
+from devctl.core.history import Began, Ended, Happened, Known, Record, Standing, Wanted, succeed
 from devctl.core.lifecycle import IllegalEvent, step
 from devctl.core.model import Manifest, Service, Value
-from devctl.core.state import AnyEvent, ServiceState, Setup, State
+from devctl.core.state import ServiceState, Setup
+
+__all__ = [
+    "Began", "Ended", "Happened", "Journal", "Known", "Past", "Record", "Standing", "Wanted", "read", "recover",
+    "standing", "succeed",
+]  # fmt: skip
 
 MAX_BYTES = 8_000_000
-"""Above this size the journal is set aside as ``journal.1.jsonl`` when a supervisor starts."""
+"""Above this size the journal is set aside when a supervisor starts."""
+ASIDE = "journal.1.jsonl"
 
 
-class Began(Value, tag="began"):
-    """A supervisor starts. ``wall`` and ``now`` are the same moment on both clocks."""
-
-    version: str
-    pid: int
-    boot: str
-    wall: float
-    now: float
-
-
-class Known(Value, tag="known"):
-    """The manifest as from now on."""
-
-    manifest: Manifest
-
-
-class Wanted(Value, tag="wanted"):
-    """What is to be up as from now on."""
-
-    names: tuple[str, ...]
-
-
-class Standing(Value, tag="standing"):
-    """All states at a supervisor's start, and after records were lost. ``retired``: see ``succeed``."""
-
-    states: dict[str, ServiceState]
-    retired: dict[str, Service] = {}
-
-
-class Happened(Value, tag="happened"):
-    """An event, with wall-clock and monotonic seconds."""
-
-    at: float
-    now: float
-    event: AnyEvent
-
-
-class Ended(Value, tag="ended"):
-    """A supervisor went: ``handover`` when its services run on."""
-
-    wall: float
-    handover: bool = False
-
-
-Record = Began | Known | Wanted | Standing | Happened | Ended
 _decode = msgspec.json.Decoder(Record).decode
 _encode = msgspec.json.Encoder().encode
 _BEGAN = b'{"type":"began"'
@@ -90,29 +52,6 @@ class Past(Value):
     wanted: tuple[str, ...] = ()
     states: dict[str, ServiceState] = {}
     retired: dict[str, Service] = {}
-
-
-def succeed(
-    services: Mapping[str, Service], states: Mapping[str, ServiceState], manifest: Manifest
-) -> tuple[dict[str, Service], dict[str, ServiceState]]:
-    """The services and states once ``manifest`` counts.
-
-    A retired service, one that is gone from the manifest, is kept while something of it may be running: it must still
-    be stopped. Of the others the run number stays, so that late news of them is never taken for a later run's.
-    """
-    retired = {
-        name: service
-        for name, service in services.items()
-        if name not in manifest.services and name in states and _goes_on(states[name])
-    }
-    kept = {**retired, **manifest.services}
-    return kept, {
-        name: state if name in kept else ServiceState(name=name, run=state.run) for name, state in states.items()
-    }
-
-
-def _goes_on(state: ServiceState) -> bool:
-    return state.active or state.lingers or state.state is State.BACKOFF or state.setup is Setup.RUNNING
 
 
 class Journal:
@@ -148,7 +87,7 @@ class Journal:
         """Begin a new file when the present one has grown too large."""
         try:
             if self.path.stat().st_size > MAX_BYTES:
-                self.path.replace(self.path.with_name("journal.1.jsonl"))
+                self.path.replace(self.path.with_name(ASIDE))
         except OSError:
             return
 
@@ -177,6 +116,19 @@ def _decoded(lines: Iterable[bytes]) -> Iterator[Record]:
             yield _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
+
+
+def read_day(path: Path, begin: float) -> list[Record]:
+    """What the supervisors of a day wrote: from the last one on that began before ``begin`` (wall-clock seconds), also
+    in the file that was set aside."""
+    lines = _lines(path.with_name(ASIDE)) + _lines(path)
+    starts = [number for number, line in enumerate(lines) if line.startswith(_BEGAN)]
+    first = next((number for number in reversed(starts) if _began_before(lines[number], begin)), 0)
+    return list(_decoded(lines[first:]))
+
+
+def _began_before(line: bytes, moment: float) -> bool:
+    return any(isinstance(record, Began) and record.wall < moment for record in _decoded([line]))
 
 
 def recover(path: Path, boot: str) -> Past:
