@@ -43,6 +43,8 @@ def hindrance(repository: Repository, facts: RepositoryFacts, target: str) -> st
 
     git itself writes over ignored files without a word; they may be the only copy of a configuration.
     """
+    if not facts.head:
+        return "there is no commit here yet"
     words = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-commit-id")
     changed = entries(repository.do(*words, facts.head, target))
     own = {path for each in facts.changes for path in (each.path, each.old) if path}

@@ -7,10 +7,15 @@ import time
 
 from devctl.core.model import Value
 from devctl.git.repository import Repository
+from devctl.git.urls import scrubbed
 
 HEADS = "refs/heads/"
 REWRITTEN = re.compile(r"^ ! \[rejected\] +(\S+) +-> .*\(non-fast-forward\)", re.MULTILINE)
 _SUMMARY = re.compile(r"^([ +\-*!=])\t([^\t]*)\t(.*)$")
+
+
+_NOISE = ("Please make sure", "and the repository exists", "error: failed to push some refs", "hint:", "To ")
+"""What git says of every failure."""
 
 
 class Reached(Value):
@@ -78,13 +83,17 @@ async def ask(repository: Repository, remote: str, timeout: float) -> Reached:
     return Reached(remote, "", took, heads)
 
 
-async def push(repository: Repository, remote: str, heads: dict[str, str], timeout: float) -> Outcome:
-    """Take these commits (branch at the remote → commit) there: all or none. Hooks run; nothing is forced."""
+async def push(
+    repository: Repository, remote: str, heads: dict[str, str], timeout: float, *, atomic: bool = True
+) -> Outcome:
+    """Take these commits (branch at the remote → commit) there: all or none, where the remote can do that. Hooks run;
+    nothing is forced."""
     began = time.monotonic()
     specs = [f"{commit}:{HEADS}{branch}" for branch, commit in heads.items()]
     done = await repository.talk(
         "-c", f"remote.{remote}.mirror=false",  # would be a forced push of everything
-        "push", "--atomic", "--porcelain", "--no-follow-tags", "--recurse-submodules=no", remote, *specs,
+        "push", *(["--atomic"] if atomic else []), "--porcelain", "--no-follow-tags", "--recurse-submodules=no",
+        remote, *specs,
         timeout=timeout,
     )  # fmt: skip
     took = time.monotonic() - began
@@ -92,6 +101,8 @@ async def push(repository: Repository, remote: str, heads: dict[str, str], timeo
         return Outcome(remote, f"no answer within {timeout:g} s", reached=False, took=took)
     if done.code == 0:
         return Outcome(remote, took=took)
+    if atomic and "does not support --atomic" in done.err:
+        return await push(repository, remote, heads, max(1.0, timeout - took), atomic=False)
     refused = _refused(done.out)
     said = _hook_words(done.err)
     if not refused:
@@ -121,11 +132,10 @@ def _hook_words(err: str) -> str:
 
 def reason(err: str) -> str:
     """Why git could not talk to a remote, in one line."""
-    lines = [line.strip() for line in err.splitlines() if line.strip()]
+    lines = [line.strip() for line in err.splitlines() if line.strip() and not line.strip().startswith(_NOISE)]
     told = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:", "remote:"))]
-    wordy = [line for line in lines if not line.startswith(("Please make sure", "and the repository exists"))]
-    first = next(iter(told or wordy or lines), "git gives no reason")
-    return re.sub(r"^(?:fatal|error|remote): *", "", first)[:300]
+    first = next(iter(told or lines[-1:]), "git gives no reason")
+    return scrubbed(re.sub(r"^(?:fatal|error|remote): *", "", first))[:300]
 
 
 def _unreachable(err: str) -> bool:

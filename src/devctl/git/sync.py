@@ -10,15 +10,18 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
 
 from devctl.core.model import Manifest
 from devctl.errors import DevctlError, Exit
-from devctl.git.pending import Waiting, read, write
+from devctl.git.pending import read, write
 from devctl.git.report import Report, Synced
-from devctl.git.work import Work
+from devctl.git.work import Meant, Work
 from devctl.workspace import Workspace
 
 LOCK_PATIENCE = 10.0
@@ -28,11 +31,26 @@ LOCK_PATIENCE = 10.0
 class Sync:
     """One sync of all repositories: ``look``, then perhaps a question, then ``run``."""
 
-    def __init__(self, manifest: Manifest, workspace: Workspace, *, dry_run: bool = False, message: str = "") -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        workspace: Workspace,
+        *,
+        dry_run: bool = False,
+        message: str = "",
+        push_only: Sequence[str] | None = None,
+    ) -> None:
+        """``push_only`` names repositories (by path) of which only what is committed is pushed, and no other's."""
         self._workspace, self._dry_run = workspace, dry_run
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        host = socket.gethostname().partition(".")[0]
-        self.works = [Work(section, manifest, host, stamp, message, dry_run=dry_run) for section in manifest.git]
+        meant = Meant(
+            dry_run=dry_run,
+            push_only=push_only is not None,
+            message=message,
+            host=socket.gethostname().partition(".")[0],
+            stamp=datetime.now(UTC).strftime("%Y%m%dT%H%M%S"),
+        )
+        sections = [each for each in manifest.git if push_only is None or each.path in push_only]
+        self.works = [Work(section, manifest, meant) for section in sections]
 
     def look(self) -> None:
         """Gather facts and decide; nothing is changed."""
@@ -53,65 +71,66 @@ class Sync:
         """Do it all, or with ``dry_run`` find out what would be done. Raises DevctlError."""
         if self._dry_run:
             self._reach()
-            self._each("rehearse")
+            self._each(Work.rehearse)
             return self._report()
         with locked(self._workspace):
-            self._each("back_up")
+            self._each(Work.back_up)
             self._reach()
-            self._each("work_locally")
-            self._each("check_what_leaves")
-            _together([work.push(remote) for work in self._going() for remote in work.outgoing])
-            _together([work.rescue(remote) for work in self._going() for remote in work.to_rescue()])
-            report = self._report()
+            self._each(Work.work_locally)
+            _together([work.leaving.push(remote) for work in self._going() for remote in work.leaving.outgoing])
+            _together([work.leaving.rescue(remote) for work in self._going() for remote in work.leaving.to_rescue()])
+            self._each(Work.look_again)
             self._remember()
-        return report
+        return self._report()
 
-    def _each(self, phase: str) -> None:
+    def _each(self, phase: Callable[[Work], None]) -> None:
         for work in self._going():
-            work.guarded(getattr(work, phase))
+            work.guarded(lambda work=work: phase(work))  # type: ignore[misc]
 
     def _going(self) -> list[Work]:
         return [work for work in self.works if work.going]
 
     def _reach(self) -> None:
-        for work in self._going():
-            work.guarded(work.set_up_remotes)
-        _together([work.reach(remote) for work in self._going() for remote in work.remotes])
+        self._each(Work.set_up_remotes)
+        calls = [(work.leaving, remote) for work in self._going() for remote in work.leaving.names]
+        _together([leaving.reach(remote, dry_run=self._dry_run) for leaving, remote in calls])
 
     def _report(self) -> Report:
-        return Report(tuple(work.synced() for work in self.works), dry_run=self._dry_run)
+        return Report(repositories=tuple(work.synced() for work in self.works), dry_run=self._dry_run)
 
     def _remember(self) -> None:
         """What could not be pushed, for ``status`` and the next time."""
-        since = {(each.repository, each.remote): each.since for each in read(self._workspace)}
-        now = time.time()
-        waiting = [found for work in self.works for found in work.waiting()]
-        kept = [each for each in read(self._workspace) if self._untouched(each)]
+        before = read(self._workspace)
+        since = {(each.repository, each.remote): each.since for each in before}
+        found_out = {work.section.path for work in self._going()}
+        kept = [each for each in before if each.repository not in found_out]
         fresh = [
-            Waiting(each.repository, each.remote, each.branches, each.commits, each.reason,
-                    since.get((each.repository, each.remote), now))
-            for each in waiting
-        ]  # fmt: skip
-        try:
+            msgspec.structs.replace(each, since=since.get((each.repository, each.remote), time.time()))
+            for work in self.works
+            for each in work.waiting()
+        ]
+        # A full disk, a folder whose name is no text: the report says it now, and the next sync finds it out anew.
+        with suppress(OSError, UnicodeEncodeError):
             write(self._workspace, (*kept, *fresh))
-        except (OSError, UnicodeEncodeError) as error:
-            why = str(getattr(error, "strerror", "") or error)
-            raise DevctlError(
-                "what is not pushed yet cannot be remembered", str(self._workspace.folder), why
-            ) from error
-
-    def _untouched(self, waiting: Waiting) -> bool:
-        """Whether this sync found out nothing about it."""
-        return any(work.section.path == waiting.repository and not work.going for work in self.works)
 
 
-def _together(calls: Sequence[object]) -> None:
+def retry(manifest: Manifest, workspace: Workspace) -> Report | None:
+    """Push what could not be pushed the last time, and nothing else. None: nothing waits. Raises DevctlError."""
+    waiting = {each.repository for each in read(workspace)}
+    if not waiting:
+        return None
+    again = Sync(manifest, workspace, push_only=tuple(waiting))
+    again.look()
+    return again.run()
+
+
+def _together(calls: Sequence[Coroutine[Any, Any, None]]) -> None:
     """All at the same time. Ctrl-C ends them all, with the processes that they started."""
     if not calls:
         return
 
     async def all_of_them() -> None:
-        await asyncio.gather(*calls)  # type: ignore[call-overload]
+        await asyncio.gather(*calls)
 
     asyncio.run(all_of_them())
 

@@ -13,6 +13,9 @@ from devctl.git.repository import Repository, decoded
 from devctl.git.scratch import GITLINK, Entry, Scratch
 
 PRAGMA = "take it out; when it is no secret, write “pragma: allowlist secret” in a comment beside it"
+LFS = b"version https://git-lfs.github.com/spec/"
+LARGEST_LFS = 20_000_000
+"""Bytes of an LFS file that are searched."""
 BASELINE = ".secrets.baseline"
 """detect-secrets' list of what somebody has looked at."""
 
@@ -98,7 +101,7 @@ def _by_content(repository: Repository, entries: Sequence[Entry], section: GitRe
     """What the content says, in the order of the files."""
     blobs = {each.new: each for each in entries if not each.deleted and GITLINK not in {each.mode, each.old_mode}}
     known = sizes(repository, blobs)
-    refused: dict[str, Refusal] = {}
+    refused: dict[str, Refusal] = _links(repository, entries)
     for entry in entries:
         why = too_large(known.get(entry.new, 0), section.max_file_size)
         if why:
@@ -116,13 +119,40 @@ def _by_content(repository: Repository, entries: Sequence[Entry], section: GitRe
     return refused
 
 
+def _links(repository: Repository, entries: Sequence[Entry]) -> dict[str, Refusal]:
+    """Links to commits of other repositories that nobody else could ever get."""
+    links = [each for each in entries if each.mode == GITLINK]
+    if not links:
+        return {}
+    words = ("config", "-z", "--file", ".gitmodules", "--get-regexp", r"^submodule\..*\.path$")
+    known = {line.partition("\n")[2] for line in decoded(repository.ask(*words).out).split("\0")}
+    refused = {each.path: _nested(each.path) for each in links if each.path not in known}
+    for each in links:
+        inner = Repository(repository.root / each.path)
+        if each.path in known and not inner.line("for-each-ref", "--count=1", f"--contains={each.new}", "refs/remotes"):
+            name = shown(each.path)
+            why = f"the submodule's commit {each.new[:10]} is on none of its remotes"
+            refused[each.path] = Refusal(why, name, f"git -C {name} push")
+    return refused
+
+
 def _judge(repository: Repository, entry: Entry, found: bytes, listed: frozenset[str]) -> Refusal | None:
     name = shown(entry.path)
+    if found.startswith(LFS):  # what LFS takes to its own server is in the worktree
+        found = _whole(repository, entry.path)
     before = content(repository, entry.old) if entry.old.strip("0") and entry.old_mode != GITLINK else b""
     line = marker_line(found, before)
     if line:
         return Refusal("it has a conflict marker", f"{name}:{line}", f"resolve the conflict in {name}")
     return secret(entry.path, found, before, listed)
+
+
+def _whole(repository: Repository, path: str) -> bytes:
+    try:
+        with (repository.root / path).open("rb") as file:
+            return file.read(LARGEST_LFS)
+    except OSError:
+        return b""
 
 
 def secret(path: str, found: bytes, before: bytes, listed: frozenset[str]) -> Refusal | None:
