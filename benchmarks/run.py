@@ -1,7 +1,7 @@
 """Measure devctl beside what people use today: `./dev bench [ITEM…] [--quick]`; docs/benchmarks.md explains it.
 
 Raw results go into results/results.json (an item measured again replaces what it was), tables and charts beside it,
-and a short table into README.md. --quick is a trial with small sizes that writes into the cache instead.
+and a short table into README.md. --quick and --peers make a trial, which writes into the cache instead.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> int:
         return 3
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupted)
-    folder = install.cache() / "quick" if options.quick else HERE / "results"
+    folder = install.cache() / "trial" if options.quick or options.peers else HERE / "results"
     if options.output:
         folder = options.output.resolve()
     if options.report:
@@ -39,6 +39,8 @@ def main() -> int:
     if left := sweep():
         say(f"cleared what a killed run had left: {', '.join(left)}")
     there, missing = gather(options.peers)
+    if options.install:
+        return 0
     versions = {peer.name: peer.version() for peer in there}
     begun = time.monotonic()
     try:
@@ -50,7 +52,7 @@ def main() -> int:
         _write(folder, readme=False)
         return 130
     say(f"all done in {time.monotonic() - begun:.0f} s")
-    return 0 if options.install else _write(folder, readme=folder == HERE / "results")
+    return _write(folder, readme=folder == HERE / "results")
 
 
 def arguments() -> argparse.Namespace:
@@ -58,7 +60,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description=(__doc__ or "").split("\n\n")[0])
     keys = [item.key for item in items.ALL]
     parser.add_argument("items", nargs="*", metavar="ITEM", help=f"what to measure: {', '.join(keys)} (all)")
-    parser.add_argument("--peers", nargs="+", metavar="NAME", help="only these tools")
+    parser.add_argument("--peers", nargs="+", metavar="NAME", help="a trial: only these tools, results in the cache")
     parser.add_argument("--quick", action="store_true", help="a trial: small sizes, one round, results in the cache")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write there instead")
     parser.add_argument("--report", action="store_true", help="measure nothing; write tables and charts anew")
@@ -69,8 +71,6 @@ def arguments() -> argparse.Namespace:
     names = [kind.name for kind in peers.ALL]
     if unknown := [each for each in options.peers or [] if each not in names]:
         parser.error(f"no such tool: {', '.join(unknown)}; there are {', '.join(names)}")
-    if options.install:
-        options.items = [""]
     return options
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +43,7 @@ def _round(item: Item, case: Case, number: int, label: str, peer: Peer, say: Say
     sample["load"] = machine.load()[0]
     try:
         sample["values"] = item.measure(case, label, peer)
-    except (FailedError, OSError, KeyError, ValueError) as error:
+    except (FailedError, OSError, LookupError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
         sample["failed"] = str(error) if isinstance(error, FailedError) else f"{type(error).__name__}: {error}"
     say(f"  {case.title}, {number + 1} of {case.rounds}: {label}: {_words(item, sample)}")
     return sample

@@ -7,6 +7,7 @@ import fcntl
 import itertools
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -72,6 +73,7 @@ class Stage:
                 [str(word) for word in argv], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=out,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
+            self.children.append(child)
             rusage = wait(child, timeout)
             ended = time.monotonic()
         text = log.read_text(encoding="utf-8", errors="replace")
@@ -136,12 +138,21 @@ def wait(child: subprocess.Popen[bytes], timeout: float) -> float | None:
 @contextlib.contextmanager
 def stage(ports: int, containers: bool = False) -> Iterator[Stage]:
     """A fresh round. Its processes, containers and folder are gone afterwards, also after Ctrl-C."""
-    mark = f"{os.getpid()}.{next(_numbers)}"
+    first_port, mark = free_range(ports), f"{os.getpid()}.{next(_numbers)}"
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    events = folder / "events"
-    events.touch()
-    events.chmod(0o666)
-    env = {
+    made = Stage(folder, mark, first_port, _environment(folder, mark), Journal(folder / "events"), containers)
+    try:
+        made.journal.path.touch()
+        made.journal.path.chmod(0o666)  # a container's user writes there too
+        yield made
+    finally:
+        with undisturbed():
+            _clear(made)
+
+
+def _environment(folder: Path, mark: str) -> dict[str, str]:
+    """Ours, with the mark, and with the tools' own state kept in the folder."""
+    return {
         **os.environ,
         marked.VARIABLE: mark,
         "TERM": "xterm-256color",
@@ -156,25 +167,19 @@ def stage(ports: int, containers: bool = False) -> Iterator[Stage]:
         "PC_DISABLE_TUI": "1",
         "NO_COLOR": "1",
     }
-    made = Stage(folder, mark, free_range(ports), env, Journal(events), containers)
-    try:
-        yield made
-    finally:
-        with undisturbed():
-            _clear(made)
 
 
 def _clear(made: Stage) -> None:
-    try:
-        marked.end(made.mark)
-        for child in made.children:
-            child.wait(20)
-        if made.terminal >= 0:
-            os.close(made.terminal)
+    """Each part even when the one before failed."""
+    with contextlib.ExitStack() as parts:
+        parts.callback(shutil.rmtree, made.folder, ignore_errors=True)
         if made.containers:
-            remove_containers(made.project)
-    finally:
-        shutil.rmtree(made.folder, ignore_errors=True)
+            parts.callback(remove_containers, made.project)
+        if made.terminal >= 0:
+            parts.callback(os.close, made.terminal)
+        for child in made.children:
+            parts.callback(child.wait, 20)
+        parts.callback(marked.end, made.mark)
 
 
 @contextlib.contextmanager
@@ -190,38 +195,47 @@ def undisturbed() -> Iterator[None]:
 
 
 def remove_containers(project: str) -> None:
-    """A Compose project's containers, networks and volumes, also when its files are gone."""
+    """A Compose project's containers, networks, volumes and images, also when its files are gone."""
     label = f"label=com.docker.compose.project={project}"
     for kind, listing, removal in (
         ("container", ["ps", "-aq"], ["rm", "-f", "-v"]),
         ("network", ["network", "ls", "-q"], ["network", "rm"]),
         ("volume", ["volume", "ls", "-q"], ["volume", "rm", "-f"]),
+        ("image", ["images", "--format", "{{.Repository}}:{{.Tag}}"], ["rmi", "--no-prune"]),
     ):
-        found = subprocess.run(
-            ["docker", *listing, "--filter", label], capture_output=True, text=True, check=False
-        ).stdout.split()
-        if found:
-            done = subprocess.run(["docker", *removal, *found], capture_output=True, text=True, check=False)
+        if found := _docker(*listing, "--filter", label).stdout.split():
+            done = _docker(*removal, *found)
             if done.returncode:
                 raise RuntimeError(f"a {kind} of {project} can't be removed: {done.stderr.strip()}")
 
 
+def _docker(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=120)
+
+
 def sweep() -> list[str]:
     """Clear what a run that was killed has left: its processes and containers. Returns their marks."""
-    left = [mark for mark in marked.marks() if not Path(f"/proc/{mark.partition('.')[0]}").exists()]
+    left = [mark for mark in marked.marks() if _orphaned(mark.partition(".")[0])]
     for mark in left:
         marked.end(mark)
-    if shutil.which("docker"):
-        listed = subprocess.run(
-            ["docker", "ps", "-a", "--format", '{{.Label "com.docker.compose.project"}}'],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        for project in {line for line in listed.stdout.split() if line.startswith(f"{PROJECT}-")}:
-            pid = project.removeprefix(f"{PROJECT}-").partition("-")[0]
-            if not Path(f"/proc/{pid}").exists():
-                remove_containers(project)
-                left.append(project)
-    return left
+    projects = {project for project in _projects() if _orphaned(project.split("-")[2])}
+    for project in projects:
+        remove_containers(project)
+    return [*left, *sorted(projects)]
+
+
+def _orphaned(pid: str) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+def _projects() -> set[str]:
+    """The rounds whose containers or images the engine still has."""
+    if shutil.which("docker") is None:
+        return set()
+    names = _docker("ps", "-a", "--format", '{{.Label "com.docker.compose.project"}}').stdout.split()
+    names += _docker("images", "--format", "{{.Repository}}").stdout.split()
+    found = (re.match(rf"{PROJECT}-\d+-\d+(?=-|$)", name) for name in names)
+    return {each[0] for each in found if each}
 
 
 def free_range(count: int) -> int:

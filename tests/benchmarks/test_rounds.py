@@ -261,3 +261,29 @@ def test_a_wrong_name_is_told_with_the_right_ones() -> None:
     done = subprocess.run([sys.executable, RUN, "redy"], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert "no such item: redy; there are ready, many" in done.stderr
+
+
+def test_a_rounds_containers_go_with_their_images_and_nobody_elses(docker: Any) -> None:
+    def make(project: str) -> None:
+        label = {"com.docker.compose.project": project}
+        image = docker.images["busybox"]
+        docker.api.create_container(image, command=["true"], labels=label)
+        docker.api.create_network(project, labels=label)
+        docker.api.create_volume(f"{project}-data", labels=label)
+        docker.api.commit(
+            docker.containers(project)[0]["Id"],
+            f"{project}-web",
+            changes=[f"LABEL com.docker.compose.project={project}"],
+        )
+
+    def things(project: str) -> list[int]:
+        label = {"label": f"com.docker.compose.project={project}"}
+        api = docker.api
+        return [len(docker.containers(project)), len(api.networks(filters=label)),
+                len(api.volumes(filters=label)["Volumes"] or []), len(api.images(filters=label))]  # fmt: skip
+
+    mine, other = docker.project, docker.new_project()
+    make(mine)
+    make(other)
+    stage.remove_containers(mine)
+    assert (things(mine), things(other)) == ([0, 0, 0, 0], [1, 1, 1, 1])
