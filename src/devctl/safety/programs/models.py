@@ -22,7 +22,7 @@ class Models:
     none."""
 
     def __init__(self, version: int, default: str) -> None:
-        self.dialect: Any = PGDialect()  # type: ignore[no-untyped-call]
+        self.dialect: Any = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # or % is doubled
         self.dialect.server_version_info = (version // 10000, version % 10000)
         compiler: Any = self.dialect.ddl_compiler
         self.ddl: Any = compiler(self.dialect, None)
@@ -30,7 +30,8 @@ class Models:
 
     def table(self, table: Any) -> dict[str, Any]:
         """All parts of one table."""
-        constraints = sorted((each for each in table.constraints if self._made(each)), key=_order)
+        inline = {each for column in table.columns for each in column.constraints}
+        constraints = sorted((each for each in table.constraints | inline if self._made(each)), key=_order)
         return {
             "schema": table.schema or self.default,
             "name": table.name,
@@ -44,12 +45,16 @@ class Models:
         }
 
     def _made(self, constraint: Any) -> bool:
-        """Whether CREATE TABLE would have it: one of an Enum is for databases without enums."""
+        """Whether PostgreSQL would have it: one of an Enum is for databases without enums, another may name its own."""
+        if not getattr(constraint, "_type_bound", False) and getattr(constraint, "_ddl_if", None) is None:
+            return True
         rule = getattr(constraint, "_should_create_for_compiler", None)
         return bool(rule(self.ddl)) if rule else True
 
     def _name(self, thing: Any) -> str:
         """Its name as the naming convention has it, "" when it has none."""
+        if thing.name is None:
+            return ""
         preparer = self.dialect.identifier_preparer
         return preparer.format_constraint(thing, _alembic_quote=False) or ""
 
@@ -103,7 +108,8 @@ class Models:
             if inherited is None or not inherited.native_enum or not inherited.name:
                 return None
             inner = inherited
-        schema = inner.schema or (table.schema if getattr(inner, "inherit_schema", False) else None) or self.default
+        inherits = vars(inner).get("inherit_schema", vars(inner).get("_inherit_schema"))
+        schema = inner.schema or (table.schema if inherits else None) or self.default
         return {"schema": schema, "name": inner.name, "labels": list(inner.enums)}
 
     # -- constraints

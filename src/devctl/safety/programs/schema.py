@@ -18,20 +18,20 @@ from devctl.safety.programs.load import classes_of, metadata_of
 def main(given: dict[str, Any]) -> dict[str, Any]:
     """Both descriptions. Raises NoModels, NoDriver, NoConnection, Refused, and whatever the models' import raises."""
     metadata = metadata_of(given["models"])
-    found = _described(given, metadata)
+    found = described(_address(given), metadata, given["timeout"])
     return {"classes": classes_of(given["models"], metadata), **found}
 
 
-def _described(given: dict[str, Any], metadata: Any) -> dict[str, Any]:
-    address = _address(given)
+def described(address: str, metadata: Any, timeout: float) -> dict[str, Any]:
+    """``server``, ``models`` and ``database``."""
     if address.startswith("sqlite"):
         from devctl.safety.programs import sqlite
 
-        return sqlite.describe(address, metadata, given["timeout"])
+        return sqlite.describe(address, metadata, timeout)
     from devctl.safety.programs import postgres
     from devctl.safety.programs.connect import Session
 
-    session = Session(address, given["timeout"])
+    session = Session(address, timeout)
     try:
         return postgres.describe(session, metadata)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
@@ -123,7 +124,8 @@ def _column(table: str, name: str, model: Column, have: Column, *, view: bool) -
         return
     if model.nullable != have.nullable:
         yield Difference(Kind.NULLABLE, table, name, _null(model), _null(have))
-    if not _same_default(model.default, have.default):
+    same_type = model.type == have.type  # of another type the same default is written otherwise
+    if not _same_default(model.default, have.default) and (same_type or not (model.default and have.default)):
         yield Difference(Kind.DEFAULT, table, name, _default(model), _default(have))
 
 
@@ -167,7 +169,7 @@ def _named(
         if there.text != said.text and not said.loose:
             yield Difference(missing, table, said.name, said.text, there.text)
     for said in unmatched:
-        there = next((each for each in left if each.text == said.text), None)
+        there = next((each for each in left if _says(each) == _says(said)), None)
         if there is not None:
             left.remove(there)
         else:
@@ -175,6 +177,10 @@ def _named(
     for there in left:
         if not there.inherited:
             yield Difference(surplus, table, there.name or there.text, None, there.text)
+
+
+def _says(thing: Named) -> str:
+    return re.sub(r'[\s()"]', "", thing.text) if thing.loose else thing.text
 
 
 def _enum(name: str, model: Enum, have: Enum) -> Iterator[Difference]:
