@@ -100,7 +100,7 @@ def test_random_ones_of_the_least_length_always_pass() -> None:
         ("SERVICE_TOKEN", Kind.TOKEN), ("STRIPE_API_KEY", Kind.TOKEN), ("AWS_SECRET_ACCESS_KEY", Kind.TOKEN),
         ("PUBLIC_KEY", None), ("VITE_PUBLISHABLE_KEY", None), ("AWS_ACCESS_KEY_ID", None), ("KEY_FILE", None),
         ("TOKEN_EXPIRY_SECONDS", None), ("PASSWORD_MIN_LENGTH", None), ("MONKEY", None), ("KEYBOARD", None),
-        ("PORT", None),
+        ("PWD", None), ("PORT", None),
     ],
 )  # fmt: skip
 def test_a_variables_name_says_what_it_holds(name: str, kind: Kind | None) -> None:

@@ -42,14 +42,14 @@ def predeploy(
     if listed:
         sys.stdout.write("".join(f"{task.name}  {task.level}\n" for task in tasks))
         return Exit.DONE
-    checks = _made(case, tasks, only or [])
+    checks = made_by(case, tasks, only or [])
     for file, written in ((junit, _junit), (sarif, _sarif)):
         if file is not None:
             _write(file, written(checks, case))
     return _told(checks, case, as_json=as_json, github=github)
 
 
-def _made(case: Case, tasks: list[Task], only: list[str]) -> list[Check]:
+def made_by(case: Case, tasks: list[Task], only: list[str]) -> list[Check]:
     """Every check made, while a terminal shows which one is at work."""
     from devctl.cli.deployment.case import carry_out
 

@@ -62,5 +62,6 @@ DATABASE: dict[str, Verb] = {
 CONTINUOUS: dict[str, Verb] = {
     "github": Verb("devctl.cli.ci.github", "write the workflow from the manifest"),
     "check": Verb("devctl.cli.ci.check", "say whether the workflow is current"),
+    "checklist": Verb("devctl.cli.ci.checklist", "the checklist before a deployment, ticked where it can be"),
 }
 """The verbs behind ``devctl ci``."""

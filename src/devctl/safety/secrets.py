@@ -49,6 +49,8 @@ _PUBLIC = re.compile(r"(^|_)(PUBLIC|PUB|PUBLISHABLE)(_|$)|_(ID|IDS|FILE|PATH|NAM
 _PASSWORDS = re.compile(r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|PASS|PWD)(_|$)|PASSWORD$")
 _TOKENS = re.compile(r"(^|_)(TOKEN|APIKEY|API_KEY|ACCESS_KEY|AUTH_KEY|LICENSE_KEY|CREDENTIALS?)(_|$)|TOKEN$|APIKEY$")
 _SIGNING = re.compile(r"(^|_)(SECRET|KEY|SALT|PEPPER|SIGNATURE)(_|$)|SECRET$|SECRETKEY$")
+_FOLDERS = frozenset({"PWD", "OLDPWD"})
+"""The shell's, not passwords."""
 _LIFETIME = re.compile(r"(EXPIR|LIFETIME|MINUTES|SECONDS|HOURS|DAYS|LENGTH|ROUNDS|SIZE|COUNT|LIMIT)")
 
 
@@ -64,7 +66,7 @@ class Secret(msgspec.Struct, frozen=True):
 def kind_of(name: str) -> Kind | None:
     """What kind of secret a variable of this name holds, None for none: SECRET_KEY, DB_PASSWORD, SERVICE_TOKEN."""
     upper = name.upper()
-    if _PUBLIC.search(upper) or _LIFETIME.search(upper):
+    if _PUBLIC.search(upper) or _LIFETIME.search(upper) or upper in _FOLDERS:
         return None
     for pattern, kind in ((_PASSWORDS, Kind.PASSWORD), (_TOKENS, Kind.TOKEN), (_SIGNING, Kind.SIGNING)):
         if pattern.search(upper):

@@ -14,12 +14,15 @@ from devctl.manifest.choose import known_services
 from devctl.manifest.load import load
 from devctl.safety.target import Target, read
 
+OWN = frozenset({"development", "dev", "local"})
+"""Environments that are this machine's: the ``.env`` beside the manifest is theirs."""
+
 
 def case_of(place: Place, name: str, services: Sequence[str]) -> Case:
     """What is to be deployed: the services named, or all that say something about it. Raises DevctlError."""
     if not name or "/" in name or name.startswith("."):
         raise DevctlError(f"“{name}” is no name of an environment", hint="--env production", code=Exit.USAGE)
-    target = read(place.file.parent, name, os.environ)
+    target = read(place.file.parent, name, place.environment if name in OWN else os.environ)
     manifest = _manifest(place, target)
     named = tuple(manifest.services[each] for each in known_services(manifest, services))
     chosen = named or tuple(each for each in manifest.services.values() if each.database or each.predeploy)
