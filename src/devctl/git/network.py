@@ -43,7 +43,8 @@ async def fetch(repository: Repository, remote: str, timeout: float) -> Reached:
     """Bring the tracking refs up to date. Nothing is pruned, and a branch that was rewritten there keeps its old ref,
     so that nothing that could be reached no longer can."""
     began = time.monotonic()
-    words = ("--no-prune", "--no-recurse-submodules", "--no-write-fetch-head", "--refmap=", "--quiet")
+    # Not --quiet: that would hide which branches were rewritten.
+    words = ("--no-prune", "--no-recurse-submodules", "--no-write-fetch-head", "--refmap=")
     done = await repository.talk("fetch", *words, remote, f"{HEADS}*:refs/remotes/{remote}/*", timeout=timeout)
     took = time.monotonic() - began
     if done is None:
