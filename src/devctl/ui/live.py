@@ -98,8 +98,8 @@ def _mark(shape: Look, elapsed: float, glyphs: Glyphs) -> str:
     return glyphs.looks[shape]
 
 
-def _end(state: ServiceState, now: float) -> float:
-    if state.ready_at is not None:
+def _end(state: ServiceState, begun: float, now: float) -> float:
+    if state.ready_at is not None and state.ready_at >= begun:
         return state.ready_at
     return state.since if state.state in {State.FATAL, State.EXITED, State.STOPPED} and state.since else now
 
@@ -112,7 +112,7 @@ def _bar(progress: Progress, name: str, shape: Look, now: float, width: int, gly
     scale = width / max(SHORTEST_SCALE, now - progress.began)
     started = state.started_at if state.started_at is not None and state.started_at >= begun else now
     left, middle = int((begun - progress.began) * scale), int((started - progress.began) * scale)
-    right = max(middle + (shape is not Look.WAITING), round((_end(state, now) - progress.began) * scale))
+    right = max(middle + (shape is not Look.WAITING), round((_end(state, begun, now) - progress.began) * scale))
     left, middle, right = min(left, width - 1), min(middle, width), min(right, width)
     bar = Text(" " * left).append(glyphs.rail * (middle - left), style=FAINT)
     bar.append(glyphs.bar * (right - middle), style=COLOURS[shape])
@@ -126,7 +126,7 @@ def _time(progress: Progress, name: str, now: float) -> str:
     state = progress.state(name)
     if state.state is State.STOPPED and state.setup is not Setup.RUNNING and name in progress.holds:
         return ""
-    return duration(max(0.0, _end(state, now) - begun)).replace(" min ", ":").replace(" h ", "h")
+    return duration(max(0.0, _end(state, begun, now) - begun)).replace(" min ", ":").replace(" h ", "h")
 
 
 def _remark(progress: Progress, name: str, shape: Look) -> str:

@@ -147,9 +147,14 @@ def _folded(lead: Text, text: str, style: str, width: int) -> list[Text]:
 
 
 def live(sight: Sight | None, seconds: float, waits: bool, glyphs: Glyphs) -> list[Text]:
-    """The line of the live view; none when there is nothing to do."""
-    said = doing(sight, seconds, waits) if sight else ""
+    """The line of the live view: what it does, or what came; none when there is nothing to say."""
+    if sight is None:
+        return []
+    said, shape = doing(sight, seconds, waits), Look.BUSY
+    mark = glyphs.spinner[int(seconds * 10) % len(glyphs.spinner)]
+    if sight.over:
+        said = "; ".join(f"{told.subject}: {told.text}" for told in sight.told if told.good)
+        mark, shape = glyphs.looks[Look.DONE], Look.DONE
     if not said:
         return []
-    spin = glyphs.spinner[int(seconds * 10) % len(glyphs.spinner)]
-    return [Text(f" {spin} ", style=COLOURS[Look.BUSY]).append("git  ", style=STRONG).append(clean(said), style=FAINT)]
+    return [Text(f" {mark} ", style=COLOURS[shape]).append("git  ", style=STRONG).append(clean(said), style=FAINT)]
