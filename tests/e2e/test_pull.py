@@ -297,6 +297,22 @@ def test_what_was_taken_down_while_git_asked_stays_down(team: Team, free_port: P
     assert team.bench.services()["api"]["health"] == "healthy"
 
 
+def test_what_could_not_be_pushed_is_pushed_by_the_next_up(team: Team, free_port: Port) -> None:
+    team.write(free_port, sync={"branches": ["dev"], "remotes": ["origin"], "timeout": "60s"})
+    closed = team.origin / "hooks/pre-receive"
+    closed.write_text("#!/bin/sh\necho closed for today >&2; exit 1\n")
+    closed.chmod(0o755)
+    team.git("commit", "-q", "--allow-empty", "-m", "ours")
+    assert team.bench.run("sync", "--yes").code == 1
+    out = team.bench.up("api").out
+    assert "dev still not on origin: " in out
+    assert "closed for today" in out
+    closed.unlink()
+    assert "dev pushed to origin, which had waited" in team.bench.up("api").out
+    assert team.git("rev-parse", "dev", at=team.origin) == team.git("rev-parse", "HEAD")
+    assert "git" not in team.bench.up("api").out
+
+
 def test_a_pulled_build_context_makes_the_image_anew(team: Team, docker: Any) -> None:
     bench = team.bench
     dockerfile = f'FROM {docker.images["busybox"]}\nCOPY page /page\nCMD ["sleep", "600"]\n'

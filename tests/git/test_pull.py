@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from devctl.core.model import Dependency, GitRepository, Manifest, ProcessSpec, Runtime, Service, SetupStep
 from devctl.git.pull.fetch import Landed, Outcome, Puller
 from devctl.git.pull.touch import touched
-from devctl.git.sync import locked
+from devctl.git.sync import _together, break_off, locked
 from devctl.workspace import Workspace
 
 Git = Callable[..., str]
@@ -434,3 +435,22 @@ def test_environment_of_hooks_leads_nowhere_else(team: Team, tmp_path: Path, mon
     monkeypatch.delenv("GIT_INDEX_FILE")
     assert team.head() == after
     assert not os.path.lexists(tmp_path / "index")
+
+
+def test_pushing_that_another_thread_breaks_off_ends_at_once() -> None:
+    reached = threading.Event()
+
+    async def for_ever() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    def work() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            _together([for_ever()])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert reached.wait(30)
+    while thread.is_alive():
+        break_off()
+        thread.join(0.05)

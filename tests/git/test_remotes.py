@@ -13,8 +13,10 @@ import pytest
 
 from devctl.core.model import GitRepository
 from devctl.errors import DevctlError
+from devctl.git.pending import Waiting, write
 from devctl.git.remotes import set_up, survey
 from devctl.git.urls import public, scrubbed
+from devctl.workspace import Workspace
 
 Git = Callable[..., str]
 
@@ -106,6 +108,13 @@ def test_the_verb_asks_nobody_where_there_is_no_terminal(repo: Path, git: Git, o
     found = json.loads(run("--json").stdout)["repositories"][0]
     assert {each["name"]: each["missing"] for each in found["remotes"]} == {"org": True, "origin": False}
     assert "org" not in git("remote").split()
+    origin_dev = Waiting(repository=str(repo), remote="origin", branches=("dev",), commits=2, reason="closed for today")
+    write(Workspace(tmp_path, "bench"), (origin_dev,))
+    assert "not pushed: closed for today" in run().stdout
+    lanes = json.loads(run("--json").stdout)["repositories"][0]["branches"]
+    assert [(each["branch"], each["remote"], each["pending"]) for each in lanes] == [
+        ("dev", "origin", "closed for today")
+    ]
     done = run("--yes")
     assert "set up: org https://host.example/x" in done.stderr
     assert git("remote", "get-url", "org") == "https://me:secret@host.example/x\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from devctl.git.pull.fetch import Landed, Outcome, Puller
+    from devctl.git.report import Synced
 
 Remake = Callable[[], Up]
 """The request anew, from the manifest as it is on disk now. Raises DevctlError."""
@@ -29,13 +31,14 @@ class Pull:
 
     def __init__(self, place: Place, request: Up, remake: Remake) -> None:
         self._place, self._request, self._remake = place, request, remake
-        self._sections = [each for each in request.manifest.git if each.pull != "never"]
+        self._sections = request.manifest.git
         self._wake: Callable[[], None] = lambda: None
         self._changing = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work: asyncio.Task[None] | None = None
         self._stopped = False
+        self._break_off: Callable[[], None] = lambda: None
         limit = max((each.timeout for each in self._sections), default=0.0)
         self.sight = Sight(over=not self._sections, limit=limit)
 
@@ -53,8 +56,11 @@ class Pull:
         if self._thread is None or not self._thread.is_alive():
             return
         if self._loop is not None and self._work is not None:
-            self._loop.call_soon_threadsafe(self._work.cancel)
-        self._thread.join()
+            with suppress(RuntimeError):  # it has just ended by itself
+                self._loop.call_soon_threadsafe(self._work.cancel)
+        while self._thread.is_alive():
+            self._break_off()
+            self._thread.join(0.1)
 
     # -- in the thread
 
@@ -66,11 +72,13 @@ class Pull:
         except asyncio.CancelledError:
             pass
         except Exception as error:  # noqa: BLE001 - a mistake of ours in the pull is no obstacle to what starts
-            self._tell(Told("git", f"not pulled: devctl itself failed: {type(error).__name__}: {error}"))
+            first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            self._tell(Told("git", f"not pulled: devctl itself failed: {type(first).__name__}: {first}"))
         finally:
             self._see(asking=(), over=True)
 
     async def _all(self) -> None:
+        """All repositories at once; then, with nothing under way any more, what waits to be pushed."""
         import asyncio
 
         from devctl.git.pull.fetch import Puller
@@ -81,8 +89,26 @@ class Pull:
         pullers = [Puller(section, self._place.workspace, self._landed) for section in self._sections]
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch(pullers))
-            for section, puller in zip(self._sections, pullers, strict=True):
-                group.create_task(self._one(section, puller))
+            ones = zip(self._sections, pullers, strict=True)
+            works = [group.create_task(self._one(section, puller)) for section, puller in ones]
+        silent = {outcome.path for outcome in (work.result() for work in works) if outcome.unreached}
+        await asyncio.to_thread(self._push_again, silent)
+
+    def _push_again(self, silent: set[str]) -> None:
+        """What could not be pushed the last time; not where a remote has just been found to give nothing."""
+        from devctl.git.sync import break_off, retry
+
+        self._break_off = break_off
+        if self._stopped:
+            return
+        try:
+            report = retry(self._request.manifest, self._place.workspace, silent)
+        except DevctlError as error:
+            self._tell(Told("git", f"not pushed: {error.what}", error.hint))
+            return
+        for synced in report.repositories if report else ():
+            for told in again(self._name(synced.path), synced):
+                self._tell(told)
 
     async def _watch(self, pullers: Sequence[Puller]) -> None:
         """Who is still asked, for the screen."""
@@ -94,14 +120,15 @@ class Pull:
                 self._see(asking=asking)
             await asyncio.sleep(0.05)
 
-    async def _one(self, section: GitRepository, puller: Puller) -> None:
+    async def _one(self, section: GitRepository, puller: Puller) -> Outcome:
         outcome = await puller.run()
         for told in self._sentences(section, outcome):
             self._tell(told)
+        return outcome
 
     def _sentences(self, section: GitRepository, outcome: Outcome) -> list[Told]:
         """Why it is not pulled, and which remotes gave nothing: a line for each reason."""
-        name, told = self._name(section), list[Told]()
+        name, told = self._name(section.path), list[Told]()
         if outcome.stay and not outcome.stay.quiet:
             told.append(Told(name, outcome.stay.reason, outcome.stay.hint))
         for why, hint in dict.fromkeys((each.why, each.hint) for each in outcome.unreached):
@@ -109,16 +136,17 @@ class Pull:
             told.append(Told(name, f"{listing(remotes)}: {why}; started with what is here", hint))
         return told
 
-    def _name(self, section: GitRepository) -> str:
-        inside = os.path.relpath(section.path, self._place.manifest.root)
-        return os.path.basename(section.path) if inside.startswith("..") or inside == "." else inside  # noqa: PTH119
+    def _name(self, path: str) -> str:
+        inside = os.path.relpath(path, self._place.manifest.root)
+        return os.path.basename(path) if inside.startswith("..") or inside == "." else inside  # noqa: PTH119
 
     def _landed(self, landed: Landed) -> None:
         """In a thread that nobody breaks off: what came to lie under running services is told the supervisor."""
         from devctl.git.pull.touch import touched
 
-        section = next(each for each in self._sections if each.path == landed.path)
-        self._tell(Told(self._name(section), f"{count(landed.number, 'commit')} pulled from {landed.ref}", good=True))
+        self._tell(
+            Told(self._name(landed.path), f"{count(landed.number, 'commit')} pulled from {landed.ref}", good=True)
+        )
         request = self._renewed(landed)
         found = touched(request.manifest.services, landed)
         commits = {**self.sight.commits}
@@ -152,6 +180,25 @@ class Pull:
         with self._changing:
             self.sight = replace(self.sight, **changes)  # type: ignore[arg-type]
         self._wake()
+
+
+def again(name: str, synced: Synced) -> list[Told]:
+    """What became of what had waited to be pushed, a sentence for each remote and outcome."""
+    if synced.decision != "sync":
+        return [Told(name, f"not pushed: {synced.reason}", synced.hint)] if synced.reason else []
+    told: dict[Told, None] = {}
+    for each in synced.pushes:
+        branches = listing(
+            [one.branch for one in synced.pushes if (one.remote, one.result) == (each.remote, each.result)]
+        )
+        match each.result:
+            case "pushed":
+                told[Told(name, f"{branches} pushed to {each.remote}, which had waited", good=True)] = None
+            case "rescued":
+                told[Told(name, f"{branches} put in safety on {each.remote}: {each.detail}", each.hint)] = None
+            case "rejected" | "unreachable":
+                told[Told(name, f"{branches} still not on {each.remote}: {each.detail}", each.hint)] = None
+    return list(told)
 
 
 def pull_beside(place: Place, request: Up, remake: Remake, *, wanted: bool) -> Pull | None:

@@ -12,6 +12,7 @@ from devctl.cli.place import Place, here
 from devctl.errors import DevctlError, Exit
 
 if TYPE_CHECKING:
+    from devctl.git.pending import Waiting
     from devctl.git.remotes import Lane, Remote, Survey
     from devctl.ui.remotes import LaneRow, RemoteRow, RepositoryRows
 
@@ -50,6 +51,7 @@ def remotes(
 def _show(place: Place, *, yes: bool, as_json: bool) -> int:
     from devctl.cli.terminal import print_json
     from devctl.cli.waiting import screen
+    from devctl.git.pending import read
     from devctl.git.remotes import survey
     from devctl.ui.remotes import remotes_screen
 
@@ -60,11 +62,12 @@ def _show(place: Place, *, yes: bool, as_json: bool) -> int:
     surveys = [survey(each) for each in repositories]
     if _set_up(place, surveys, yes=yes, may_ask=not as_json):
         surveys = [survey(each) for each in repositories]
+    waiting = read(place.workspace)
     if as_json:
-        print_json({"repositories": [_record(each) for each in surveys]})
+        print_json({"repositories": [_record(each, waiting) for each in surveys]})
         return Exit.DONE
     out, now = screen(), time.time()
-    out.write(remotes_screen([_rows(place, each, now) for each in surveys], out.glyphs, out.width))
+    out.write(remotes_screen([_rows(place, each, waiting, now) for each in surveys], out.glyphs, out.width))
     return Exit.DONE
 
 
@@ -99,7 +102,7 @@ def _short(place: Place, path: str) -> str:
     return path.removeprefix(f"{place.manifest.root}/")
 
 
-def _record(each: Survey) -> dict[str, Any]:
+def _record(each: Survey, waiting: Sequence[Waiting]) -> dict[str, Any]:
     return {
         "path": each.path,
         "branch": each.branch or None,
@@ -113,6 +116,7 @@ def _record(each: Survey) -> dict[str, Any]:
                 "behind": lane.behind,
                 "known": lane.known,
                 "last_sync": _moment(lane.moved),
+                "pending": _pending(each, lane, waiting) or None,
             }
             for lane in each.lanes
         ],
@@ -123,7 +127,7 @@ def _moment(seconds: float) -> str | None:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds else None
 
 
-def _rows(place: Place, each: Survey, now: float) -> RepositoryRows:
+def _rows(place: Place, each: Survey, waiting: Sequence[Waiting], now: float) -> RepositoryRows:
     from devctl.ui.remotes import RepositoryRows
 
     hints = [f"devctl remotes --yes sets up {', '.join(each.missing)}"] if each.missing else []
@@ -133,7 +137,7 @@ def _rows(place: Place, each: Survey, now: float) -> RepositoryRows:
         path=_short(place, each.path),
         branch=each.branch,
         problem=each.problem,
-        lanes=[_lane(lane, now) for lane in each.lanes],
+        lanes=[_lane(lane, _pending(each, lane, waiting), now) for lane in each.lanes],
         remotes=[_remote(one) for one in each.remotes],
         hints=hints,
     )
@@ -147,7 +151,13 @@ def _remote(one: Remote) -> RemoteRow:
     return RemoteRow(one.name, one.url, f"the manifest says {one.elsewhere}" if one.elsewhere else "")
 
 
-def _lane(lane: Lane, now: float) -> LaneRow:
+def _pending(each: Survey, lane: Lane, waiting: Sequence[Waiting]) -> str:
+    """Why a branch could not be pushed the last time, "" when nothing waits."""
+    mine = (one for one in waiting if (one.repository, one.remote) == (each.path, lane.remote))
+    return next((one.reason or str(one) for one in mine if lane.branch in one.branches), "")
+
+
+def _lane(lane: Lane, pending: str, now: float) -> LaneRow:
     from devctl.ui.remotes import LaneRow
     from devctl.ui.theme import Look
 
@@ -161,6 +171,8 @@ def _lane(lane: Lane, now: float) -> LaneRow:
         shape, remark = Look.FAILED, "gone apart"
     elif lane.ahead or lane.behind:
         shape = Look.RETRYING
+    if pending:
+        shape, remark = Look.RETRYING, f"{remark}; not pushed: {pending}".removeprefix("; ")
     return LaneRow(
         lane.branch,
         lane.remote,

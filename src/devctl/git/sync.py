@@ -10,7 +10,7 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -114,9 +114,10 @@ class Sync:
             write(self._workspace, (*kept, *fresh))
 
 
-def retry(manifest: Manifest, workspace: Workspace) -> Report | None:
-    """Push what could not be pushed the last time, and nothing else. None: nothing waits. Raises DevctlError."""
-    waiting = {each.repository for each in read(workspace)}
+def retry(manifest: Manifest, workspace: Workspace, but: Collection[str] = ()) -> Report | None:
+    """Push what could not be pushed the last time, and nothing else; not of the repositories ``but``. None: nothing
+    waits. Raises DevctlError."""
+    waiting = {each.repository for each in read(workspace)}.difference(but)
     if not waiting:
         return None
     again = Sync(manifest, workspace, push_only=tuple(waiting))
@@ -130,9 +131,25 @@ def _together(calls: Sequence[Coroutine[Any, Any, None]]) -> None:
         return
 
     async def all_of_them() -> None:
-        await asyncio.gather(*calls)
+        me = (asyncio.get_running_loop(), asyncio.current_task())
+        _under_way.append(me)
+        try:
+            await asyncio.gather(*calls)
+        finally:
+            _under_way.remove(me)
 
     asyncio.run(all_of_them())
+
+
+_under_way: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
+
+
+def break_off() -> None:
+    """End what another thread is asking of remotes, with the processes that it started."""
+    for loop, task in tuple(_under_way):
+        if task is not None:
+            with suppress(RuntimeError):  # it has just ended by itself
+                loop.call_soon_threadsafe(task.cancel)
 
 
 @contextmanager
