@@ -110,14 +110,14 @@ class Shop:
         }  # fmt: skip
         self.workspace.write({"api": {**api, **service}}, git={"branch": "dev"})
 
-    def upgrade(self, to: str = "heads") -> None:
+    def upgrade(self, to: str = "heads", url: str = "") -> None:
         """Migrate the database, by Alembic itself."""
         script = (
             "import sys; from alembic import command; from alembic.config import Config; c = Config();"
             " c.set_main_option('script_location', 'migrations'); c.set_main_option('sqlalchemy.url', sys.argv[1]);"
             " command.upgrade(c, sys.argv[2])"
         )
-        command = [sys.executable, "-c", script, self.server.url(self.database), to]
+        command = [sys.executable, "-c", script, url or self.server.url(self.database), to]
         subprocess.run(command, cwd=self.folder, env=self.workspace.environment, check=True, timeout=60)
 
     def checks(self, *only: str, **environment: str) -> dict[str, dict[str, str]]:
@@ -171,9 +171,37 @@ def test_a_database_that_is_behind_is_told_and_what_is_pending_is_rehearsed(shop
     assert [each["result"] for each in checks.values()] == ["fail", "fail", "pass"]
     assert "missing column users.api_key" in checks["schema"]["evidence"]
     assert "lacks second" in checks["migrations"]["evidence"]
-    assert checks["rehearsal"]["evidence"] == "second went up, down and up again on a scratch database"
+    assert checks["rehearsal"]["evidence"] == "second went up, down and up again on a scratch copy of its schema"
     assert shop.server.scratches() == []
     assert shop.server.ask("select version_num from alembic_version", shop.database) == [("first",)]
+
+
+def test_the_rehearsal_meets_what_is_really_there(shop: Shop) -> None:
+    shop.upgrade("first")
+    shop.server.ask("alter table users add column api_key text", shop.database)
+    found = shop.checks("rehearsal")["rehearsal"]
+    assert (found["result"], "already exists" in found["evidence"]) == ("fail", True), found
+
+
+def test_where_the_schema_can_not_be_copied_its_migrations_make_it(shop: Shop) -> None:
+    own = ENV.replace("connection=connection", "connection=connection, version_table='versions'")
+    (shop.folder / "migrations/env.py").write_text(own)
+    shop.upgrade("first")
+    found = shop.checks("rehearsal")["rehearsal"]
+    assert (found["result"], "migrated there (" in found["evidence"]) == ("pass", True), found
+
+
+def test_sqlite(shop: Shop) -> None:
+    file = shop.folder / "shop_dev.out"
+    shop.manifest(database={"url": "sqlite:///shop_dev.out", "migrations": "migrations"}, predeploy=None)
+    missing = shop.checks("database", "rehearsal")
+    assert [each["result"] for each in missing.values()] == ["fail", "pass"], missing
+    shop.upgrade("first", f"sqlite:///{file}")
+    before = file.read_bytes()
+    found = shop.checks("database", "migrations", "rehearsal")
+    assert [each["result"] for each in found.values()] == ["pass", "fail", "pass"], found
+    assert found["rehearsal"]["evidence"] == "second went up, down and up again on a scratch copy of its schema"
+    assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,16 @@ def drop(connection: Connection[Any], name: str) -> None:
     connection.execute(sql.SQL(words).format(sql.Identifier(name)))
 
 
+def emptied(url: DatabaseUrl) -> None:
+    """Make a scratch database empty again. Raises DevctlError."""
+    if url.dialect is Dialect.SQLITE:
+        Path(url.name).unlink(missing_ok=True)
+        return
+    with administering(url) as connection:
+        drop(connection, url.name)
+        create(connection, url.name, "")
+
+
 def fingerprint(url: DatabaseUrl) -> frozenset[str]:
     """What a schema is made of, a line a part; two that are the same have the same lines. Raises DevctlError."""
     if url.dialect is Dialect.SQLITE:

@@ -12,6 +12,7 @@ from devctl.safety.history import Place, Standing
 from devctl.safety.verdict import Level, Outcome, failed, passed, skipped
 
 if TYPE_CHECKING:
+    from devctl.cli.db.place import Target
     from devctl.safety.migrations import Migrations
     from devctl.safety.schema.policy import Difference
     from devctl.safety.url import DatabaseUrl
@@ -122,17 +123,53 @@ def _rehearsal(case: Case, service: Service) -> Outcome:
     if not standing.pending:
         return passed("no migration is pending")
     with trying(case, service) as (near, url):
-        return rehearsed(case, migrations_on(near, url), standing, url)
+        why_not = _copied(case, service, near, url, standing.current)
+        migrations = migrations_on(near, url)  # after it: what is made anew is another database
+        if why_not:
+            for each in standing.current:
+                migrations.upgrade(each)
+        where = "a scratch copy of its schema" if not why_not else f"a scratch database, migrated there ({why_not})"
+        return rehearsed(case, migrations, standing, url, where)
 
 
-def rehearsed(case: Case, migrations: Migrations, standing: Standing, url: DatabaseUrl) -> Outcome:
+def _copied(case: Case, service: Service, near: Target, url: DatabaseUrl, current: Sequence[str]) -> str:
+    """Copy the schema that is deployed to; why it couldn't be, "" when it was. An empty one needs no copy."""
+    from devctl.cli.deployment.place import deployed
+
+    if not current:
+        return ""
+    try:
+        _copy(deployed(case, service), near, url, current)
+    except DevctlError as error:
+        from devctl.safety.scratch import emptied
+
+        emptied(url)
+        return case.blotted(f"{error.what}: {error.why}" if error.why else error.what)
+    return ""
+
+
+def _copy(source: Target, near: Target, url: DatabaseUrl, current: Sequence[str]) -> None:
+    from devctl.cli.db.store import tools_of
+    from devctl.safety.schema_copy import copy_schema, copy_sqlite
+    from devctl.safety.server import connected, version
+    from devctl.safety.url import Dialect
+
+    if url.dialect is Dialect.SQLITE:
+        copy_sqlite(source.url.name, url.name)
+        return
+    majors = []
+    for each in (source.url, url):
+        with connected(each) as connection:
+            majors.append(version(connection))
+    copy_schema(tools_of(source, majors[0]), tools_of(near, majors[1]), url, current)
+
+
+def rehearsed(case: Case, migrations: Migrations, standing: Standing, url: DatabaseUrl, where: str) -> Outcome:
     """Each half is told by its own name when it fails."""
     from devctl.safety.scratch import fingerprint
 
     ids = [each.id for each in standing.pending]
     to = list(standing.current)
-    for each in to:
-        migrations.upgrade(each)
     before = fingerprint(url)
     if problem := _tried(case, "upgrade", migrations.upgrade):
         return problem
@@ -146,7 +183,7 @@ def rehearsed(case: Case, migrations: Migrations, standing: Standing, url: Datab
         return problem
     if fingerprint(url) != after:
         return failed("a second upgrade comes to something else than the first", "correct the migration's upgrade()")
-    return passed(f"{_some(ids)} went up, down and up again on a scratch database")
+    return passed(f"{_some(ids)} went up, down and up again on {where}")
 
 
 def _without_own(lines: frozenset[str]) -> set[str]:
