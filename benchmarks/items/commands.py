@@ -26,7 +26,7 @@ class Commands(Item):
     needs = ("list",)
 
     def cases(self, quick: bool) -> list[Case]:
-        return [Case("seven", "seven services up", 1 if quick else 3, {"times": 2 if quick else 5})]
+        return [Case("seven", "seven services up", 1 if quick else 2, {"times": 2 if quick else 5})]
 
     def absent(self, case: Case, peer: Peer) -> str:
         if isinstance(peer, CONTAINERS) and peer.name != COMPOSE:

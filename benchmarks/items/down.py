@@ -21,7 +21,7 @@ class Down(Item):
     metrics = (Metric("down", "until all are gone", "s"), Metric("left", "services left behind", ""))
 
     def cases(self, quick: bool) -> list[Case]:
-        count, rounds = (20, 1) if quick else (100, 3)
+        count, rounds = (20, 1) if quick else (100, 2)
         return [
             Case("flat", f"{count} services", rounds, {"count": count}),
             Case("stubborn", "tree of 10, one takes 3 s", rounds, {"count": 10, "stopping": 3.0}),

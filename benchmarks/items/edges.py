@@ -19,7 +19,7 @@ class Edges(Item):
 
     def cases(self, quick: bool) -> list[Case]:
         native = {"chains": 4, "length": 3} if quick else {"chains": 10, "length": 6}
-        inside = {"chains": 2, "length": 2} if quick else {"chains": 4, "length": 11}
+        inside = {"chains": 2, "length": 2} if quick else {"chains": 8, "length": 6}
         return [
             Case("native", "processes", 1 if quick else 4, native),
             Case("containers", "containers", 1 if quick else 5, {**inside, "containers": True}),

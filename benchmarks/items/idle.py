@@ -10,7 +10,7 @@ from rig.stage import stage
 
 from items.base import DEVCTL, PROCESS_COMPOSE, Case, Figure, Item, Metric, Summaries, Values, bring_up, median
 
-SETTLE = 4.0
+SETTLE = 3.0
 
 
 class Idle(Item):
@@ -27,7 +27,7 @@ class Idle(Item):
     )
 
     def cases(self, quick: bool) -> list[Case]:
-        window = 3.0 if quick else 15.0
+        window = 3.0 if quick else 10.0
         return [
             Case(
                 f"{count}-{key}", f"{count} services, {title}", 1, {"count": count, "period": period, "window": window}

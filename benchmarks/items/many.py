@@ -23,13 +23,13 @@ class Many(Item):
     )
 
     def cases(self, quick: bool) -> list[Case]:
-        sizes = {10: 1, 30: 1} if quick else {10: 3, 100: 2, 1000: 1}
+        sizes = {10: 1, 30: 1} if quick else {10: 2, 100: 1, 1000: 1}
         return [Case(f"n-{count}", f"{count} services", rounds, {"count": count}) for count, rounds in sizes.items()]
 
     def measure(self, case: Case, label: str, peer: Peer) -> Values:
         count = case.params["count"]
         with stage(count + 1) as at:
-            up = bring_up(peer, at, Wanted(shapes.flat(count)), timeout=120 if count >= 1000 else 60)
+            up = bring_up(peer, at, Wanted(shapes.flat(count)))
             managers = at.managers()
             resident, memory = marked.memory(managers)
             cpu = (up.cpu + marked.cpu_seconds(managers)) / count * 1000

@@ -24,10 +24,10 @@ class Own(Item):
 
     def cases(self, quick: bool) -> list[Case]:
         sizes = [
-            ("chain", 10, 1.0, 3),
-            ("tree", 10, 2.0, 3),
+            ("chain", 10, 1.0, 2),
+            ("tree", 10, 2.0, 2),
             ("chain", 100, 0.3, 1),
-            ("tree", 100, 1.0, 3),
+            ("tree", 100, 1.0, 2),
             ("tree", 1000, 3.0, 1),
         ]
         cases = [
@@ -35,7 +35,7 @@ class Own(Item):
                  {"shape": shape, "count": count, "delay": delay})
             for shape, count, delay, rounds in (sizes[:1] if quick else sizes)
         ]  # fmt: skip
-        return [*cases, Case("stop-3", "chain of 3, each 1 s to stop", 1 if quick else 3)]
+        return [*cases, Case("stop-3", "chain of 3, each 1 s to stop", 1 if quick else 2)]
 
     def absent(self, case: Case, peer: Peer) -> str:
         return "" if peer.name == DEVCTL else "-"

@@ -25,12 +25,13 @@ class Ready(Item):
     charted = "overhead"
 
     def cases(self, quick: bool) -> list[Case]:
-        rounds = 1 if quick else 5
+        rounds = 1 if quick else 3
+        large, small = (10, 3) if quick else (50, 5)
         return [
             Case("chain-5", "chain of 5", rounds, {"shape": "chain", "count": 5}),
-            Case("tree-50", "tree of 50", rounds, {"shape": "tree", "count": 10 if quick else 50}),
-            Case("containers-5", "chain of 5 containers", 1 if quick else 3,
-                 {"shape": "chain", "count": 3 if quick else 5, "containers": True}),
+            Case("tree-50", f"tree of {large}", rounds, {"shape": "tree", "count": large}),
+            Case("containers-5", f"chain of {small} containers", rounds,
+                 {"shape": "chain", "count": small, "containers": True}),
         ]  # fmt: skip
 
     def measure(self, case: Case, label: str, peer: Peer) -> Values:

@@ -31,8 +31,8 @@ class Recovery(Item):
     def cases(self, quick: bool) -> list[Case]:
         hang = {"signal": signal.SIGUSR1, "needs": "hang"}
         cases = [
-            Case("crash", "crashed", 1 if quick else 5, {"signal": signal.SIGKILL, "needs": "crash", "period": 0.0}),
-            Case("hang-1", "hung, probed every 1 s", 1 if quick else 3, {**hang, "period": 1.0}),
+            Case("crash", "crashed", 1 if quick else 3, {"signal": signal.SIGKILL, "needs": "crash", "period": 0.0}),
+            Case("hang-1", "hung, probed every 1 s", 1 if quick else 2, {**hang, "period": 1.0}),
         ]
         return cases if quick else [*cases, Case("hang", "hung, at defaults", 1, {**hang, "period": None})]
 

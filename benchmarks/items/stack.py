@@ -31,7 +31,7 @@ class Stack(Item):
     )
 
     def cases(self, quick: bool) -> list[Case]:
-        return [Case("stack", "seven services, one of them a one-shot", 1 if quick else 3)]
+        return [Case("stack", "seven services, one of them a one-shot", 1 if quick else 2)]
 
     def entrants(self, case: Case, peers: list[Peer]) -> tuple[list[tuple[str, Peer]], dict[str, str]]:
         """Compose takes part with each interval."""
