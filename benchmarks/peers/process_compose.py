@@ -10,6 +10,9 @@ from rig.stage import Stage
 
 from peers.base import Argv, Peer, Wanted, numbered, shell_of
 
+PATIENCE = 120
+"""Probes that a service may miss until it is ready; after 3, the default, it would be ended on a busy machine."""
+
 
 class ProcessCompose(Peer):
     """Detached, on a Unix socket. Its probes' period is a whole number of seconds: at least 1, 10 by default."""
@@ -30,7 +33,7 @@ class ProcessCompose(Peer):
                 probe |= {"period_seconds": max(1, round(wanted.period)), "timeout_seconds": 1}
             processes[spec.name] = {
                 "command": shell_of(at, spec, port),
-                "readiness_probe": probe,
+                "readiness_probe": {**probe, "failure_threshold": PATIENCE},
                 "log_location": str(at.folder / f"{spec.name}.log"),
                 **({"liveness_probe": probe} if wanted.hang else {}),
                 **({"availability": {"restart": "always", "backoff_seconds": 1}} if wanted.restart else {}),

@@ -261,5 +261,5 @@ def words(argv: Sequence[str | Path]) -> str:
 
 def tail(text: str) -> str:
     """The end of what was said, on one line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and '"level":"debug"' not in line]
     return f": {' / '.join(lines[-3:])[-400:]}" if lines else ""
