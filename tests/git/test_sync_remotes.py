@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from devctl.errors import DevctlError
 from devctl.git import pending
 from devctl.git.report import Pushed, Synced
-from devctl.git.sync import retry
+from devctl.git.sync import locked, retry
 
 Results = Callable[[Synced], dict[str, str]]
 
@@ -218,17 +219,36 @@ def test_an_empty_remote_gets_everything(day: Any, results: Results) -> None:
     assert day.head("master", "new") == day.head("master")
 
 
-def test_two_syncs_at_once_wait_for_each_other(day: Any) -> None:
-    """Both come to their end; the second finds the first's work done."""
-    day.hook("pre-commit", "sleep 0.3")
+def test_only_one_sync_of_a_workspace_at_a_time(day: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     work(day)
-    found: list[Synced] = []
-    threads = [threading.Thread(target=lambda: found.append(day.sync())) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(found) == 2
-    assert [each.failure for each in found] == ["", ""]
-    assert day.git("rev-list", "--count", "HEAD") == "2"
-    assert day.git("status", "--porcelain") == ""
+    monkeypatch.setattr("devctl.git.sync.LOCK_PATIENCE", 0.05)
+    with locked(day.workspace), pytest.raises(DevctlError, match="another sync"):
+        day.sync()
+    assert day.git("status", "--porcelain") == "M api/main.py"
+    assert day.sync().good
+
+
+def test_a_branch_that_was_deleted_there_is_pushed_anew(day: Any, results: Results) -> None:
+    day.git("update-ref", "-d", "refs/heads/dev", at=day.root / "org.git")
+    synced = day.sync()
+    assert results(synced)["org/dev"] == "pushed"
+    assert day.head("dev", "org") == day.head("dev")
+
+
+def test_work_on_a_branch_nobody_named_is_committed_and_said_to_be_pushed_nowhere(day: Any) -> None:
+    day.git("checkout", "-q", "-b", "feature/x")
+    work(day)
+    synced = day.sync()
+    assert day.git("log", "-1", "--format=%s", "feature/x") == "api: 1 file changed"
+    assert "feature/x is not among git.sync.branches, so it is pushed nowhere" in synced.steps
+
+
+def test_lfs_objects_go_to_the_remote_too(day: Any, results: Results) -> None:
+    day.git("lfs", "install", "--local")
+    day.git("lfs", "track", "*.bin")
+    day.write("model.bin", "x" * 200_000)
+    for name in ("origin", "org"):
+        day.git("remote", "set-url", name, f"file://{day.root}/{name}.git")
+    synced = day.sync()
+    assert set(results(synced).values()) == {"pushed"}, synced.pushes
+    assert list((day.root / "org.git/lfs/objects").rglob("*"))

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 
-from devctl.command import OutOfTime
+from devctl.command import CommandError, OutOfTime
 from devctl.core.model import GitRepository, Value
 from devctl.git.facts import RepositoryFacts
 from devctl.git.report import Refusal
@@ -53,7 +54,8 @@ def commit(
             why = f"a hook or the signing did not end within {HOOKS_TIME:g} s"
             return Committed(failure=why, hint=_by_hand(repository), output=error.details, refused=vetted.refused)
     made = repository.line("rev-parse", "HEAD")
-    settle(repository, facts, vetted.paths, made)
+    with suppress(CommandError):  # somebody else's index.lock; the next sync finds the index behind, and mends it
+        settle(repository, facts, vetted.paths, made)
     return Committed(commit=made, refused=vetted.refused)
 
 

@@ -23,6 +23,9 @@ OPERATIONS = {
 """What git leaves lying while an operation is unfinished → its name."""
 
 
+FOREIGN = "it belongs to another user, and git refuses to work in it"
+
+
 class Kind(StrEnum):
     """What happened to a file, worktree and index taken together."""
 
@@ -140,7 +143,8 @@ def _place(repository: Repository) -> RepositoryFacts | tuple[str, bool, bool, t
     done = repository.ask("rev-parse", *basics, *marks)
     path = str(repository.root)
     if done.code:
-        return RepositoryFacts(path=path, is_root=False, problem=_why_not(decoded(done.err)))
+        why = _why_not(decoded(done.err))
+        return RepositoryFacts(path=path, is_root=why == FOREIGN, problem=why)
     top, folder, common, shallow, *found = decoded(done.out).splitlines()
     if os.path.realpath(top) != os.path.realpath(path):
         return RepositoryFacts(path=path, is_root=False, problem=f"it is a folder inside the repository {top}")
@@ -160,7 +164,7 @@ def _without_doubles(names: dict[str, None]) -> tuple[str, ...]:
 
 def _why_not(words: str) -> str:
     if "dubious ownership" in words:
-        return "it belongs to another user, and git refuses to work in it"
+        return FOREIGN
     if "not a git repository" in words:
         return "it is not a repository"
     if "must be run in a work tree" in words:

@@ -64,7 +64,9 @@ class Leaving:
         if reached and reached.heads is not None:
             return reached.heads
         start = f"{remote}/"
-        return {name.removeprefix(start): at for name, at in facts.tracking.items() if name.startswith(start)}
+        known = {name.removeprefix(start): at for name, at in facts.tracking.items() if name.startswith(start)}
+        there = reached.names if reached and not reached.detail else tuple(known)
+        return {name: at for name, at in known.items() if name in there}
 
     def take(self, step: Push | Rescue | Same) -> None:
         """A step of the plan that is carried out once all is settled on this machine."""
@@ -194,8 +196,7 @@ class Leaving:
         heads = [self.facts.branches[name].head for name in branches]
         if not heads:
             return 0
-        start = f"{remote}/"
-        theirs = {name.removeprefix(start): at for name, at in self.facts.tracking.items() if name.startswith(start)}
+        theirs = self._heads(self.facts, remote)
         known = [f"^{at}" for name, at in theirs.items() if not name.startswith("rescue/")]
         given = "".join(f"{line}\n" for line in (*heads, *known)).encode()
         return int(self._repository.do("rev-list", "--count", "--stdin", given=given))

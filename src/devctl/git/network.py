@@ -11,6 +11,7 @@ from devctl.git.urls import scrubbed
 
 HEADS = "refs/heads/"
 REWRITTEN = re.compile(r"^ ! \[rejected\] +(\S+) +-> .*\(non-fast-forward\)", re.MULTILINE)
+LISTED = re.compile(r"^ [ +*=!t-] (?:\[[^\]]+\]|[0-9a-f]+\.{2,3}[0-9a-f]+) +(\S+) +-> +\S", re.MULTILINE)
 _SUMMARY = re.compile(r"^([ +\-*!=])\t([^\t]*)\t(.*)$")
 
 
@@ -19,13 +20,15 @@ _NOISE = ("Please make sure", "and the repository exists", "error: failed to pus
 
 
 class Reached(Value):
-    """A remote that was asked. ``detail`` is "" when it answered; ``took`` are seconds; ``heads`` are its branches
-    where they are known otherwise than by the tracking refs."""
+    """A remote that was asked. ``detail`` is "" when it answered; ``took`` are seconds. ``heads`` are its branches with
+    their commits, where the tracking refs do not say it; otherwise ``names`` are those it has: nothing is pruned here,
+    so there may be tracking refs of branches that are gone there."""
 
     remote: str
     detail: str = ""
     took: float = 0.0
     heads: dict[str, str] | None = None
+    names: tuple[str, ...] = ()
 
 
 class Outcome(Value):
@@ -43,15 +46,17 @@ async def fetch(repository: Repository, remote: str, timeout: float) -> Reached:
     """Bring the tracking refs up to date. Nothing is pruned, and a branch that was rewritten there keeps its old ref,
     so that nothing that could be reached no longer can."""
     began = time.monotonic()
-    # Not --quiet: that would hide which branches were rewritten.
-    words = ("--no-prune", "--no-recurse-submodules", "--no-write-fetch-head", "--refmap=")
-    done = await repository.talk("fetch", *words, remote, f"{HEADS}*:refs/remotes/{remote}/*", timeout=timeout)
+    words = ("--verbose", "--no-prune", "--no-recurse-submodules", "--no-write-fetch-head", "--refmap=")
+    done = await repository.talk(
+        "-c", "fetch.output=full", "fetch", *words, remote, f"{HEADS}*:refs/remotes/{remote}/*", timeout=timeout
+    )
     took = time.monotonic() - began
     if done is None:
         return Reached(remote, f"no answer within {timeout:g} s", took)
-    if done.code == 0:
-        return Reached(remote, took=took)
-    if REWRITTEN.search(done.err):
+    names = tuple(match[1] for match in LISTED.finditer(done.err))
+    if done.code == 0 and names:
+        return Reached(remote, took=took, names=names)
+    if done.code == 0 or REWRITTEN.search(done.err):
         heads = await ask(repository, remote, max(1.0, timeout - took))
         return Reached(remote, heads.detail, time.monotonic() - began, heads.heads)
     return Reached(remote, reason(done.err), took)

@@ -127,6 +127,8 @@ def plan(section: GitRepository, known: Known, related: Related, hindrance: Hind
         planner.promote(branch, source)
     for remote in known.theirs:
         planner.push(remote)
+    if known.current not in listed(section, known.current) and known.current in planner.heads:
+        planner.steps.append(Note(f"{known.current} is not among git.sync.branches, so it is pushed nowhere"))
     return tuple(planner.steps)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +43,7 @@ class Scratch:
     def __init__(self, repository: Repository, facts: RepositoryFacts) -> None:
         self.repository = repository
         self._folder = Path(facts.git_folder)
-        self.file = self._folder / f"{_PREFIX}{os.getpid()}"
+        self.file = self._folder / f"{_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._head = facts.head
 
     def __enter__(self) -> Self:
@@ -136,7 +137,7 @@ def _joined(paths: Iterable[str]) -> bytes:
 def _remove_left(folder: Path) -> None:
     """Copies whose process is gone."""
     for file in folder.glob(f"{_PREFIX}*"):
-        pid = file.name.removeprefix(_PREFIX).partition(".")[0]
+        pid = file.name.removeprefix(_PREFIX).partition("-")[0]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists() and not _lives(int(pid)):
             file.unlink(missing_ok=True)
 

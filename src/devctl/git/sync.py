@@ -49,6 +49,7 @@ class Sync:
             host=socket.gethostname().partition(".")[0],
             stamp=datetime.now(UTC).strftime("%Y%m%dT%H%M%S"),
         )
+        self._paths = {each.path for each in manifest.git}
         sections = [each for each in manifest.git if push_only is None or each.path in push_only]
         self.works = [Work(section, manifest, meant) for section in sections]
 
@@ -103,7 +104,7 @@ class Sync:
         before = read(self._workspace)
         since = {(each.repository, each.remote): each.since for each in before}
         found_out = {work.section.path for work in self._going()}
-        kept = [each for each in before if each.repository not in found_out]
+        kept = [each for each in before if each.repository in self._paths - found_out]
         fresh = [
             msgspec.structs.replace(each, since=since.get((each.repository, each.remote), time.time()))
             for work in self.works

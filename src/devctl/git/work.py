@@ -141,16 +141,19 @@ class Work:
         """Fast-forwards, the commit, promotions; then what each remote lacks is known."""
         self._look()  # the tracking refs are what was fetched now
         if not self._meant.push_only:
-            for step in self._plan(dirty=self._commits):
-                if isinstance(step, Commit):
-                    break
-                if isinstance(step, Forward):
-                    self._forward(step)
+            for step in self._before_commit():
+                self._carry_out(step)
             self._commit()
             self._look()
         for step in self._plan(dirty=False):
             self._carry_out(step)
         self.leaving.check()
+
+    def _before_commit(self) -> tuple[Step, ...]:
+        """What comes before the commit: above all, being brought forward, so that nothing diverges."""
+        steps = self._plan(dirty=self._commits)
+        places = [number for number, step in enumerate(steps) if isinstance(step, Commit)]
+        return steps[: places[0]] if places else ()
 
     def look_again(self) -> None:
         """After the pushes: the tracking refs say now what is left to be pushed."""
@@ -244,7 +247,8 @@ class Work:
 
     def synced(self) -> Synced:
         """As it is reported."""
-        found = self.found
+        found, order = self.found, list(self.section.remotes)
+        pushes = sorted(self.leaving.pushes.values(), key=lambda each: order.index(each.remote))
         files = tuple(each.path for each in self._vetted.entries) if self._commits else ()
         return Synced(
             path=self.section.path,
@@ -261,7 +265,7 @@ class Work:
             failure=found.failure,
             failure_hint=found.failure_hint,
             output=found.output,
-            pushes=tuple(self.leaving.pushes.values()),
+            pushes=tuple(pushes),
         )
 
 

@@ -113,7 +113,7 @@ def _pushes(pushes: Sequence[Pushed], glyphs: Glyphs, width: int, *, dry: bool) 
 def _backup(synced: Synced, width: int) -> list[Text]:
     if not synced.backup:
         return []
-    return [Text(f"   {part}", style=FAINT) for part in folded(f"what was not committed is kept in {synced.backup}",
+    return [Text(f"   {part}", style=FAINT) for part in folded(f"as it was before: {synced.backup}",
                                                               _room(width, 3))]  # fmt: skip
 
 
