@@ -150,12 +150,16 @@ def test_only_what_git_would_commit_is_carried(in_git: Any, git: Git) -> None:
     (in_git.source / "build").mkdir()
     (in_git.source / "build/out").write_text("out\n")
     git("add", "core/tracked", "core/.gitignore")
+    (in_git.source / ".env").write_text("TOKEN=1\n")
     (in_git.source / "nested").mkdir()
     git("init", "-q", at=in_git.source / "nested")
     (in_git.source / "nested/x").write_text("x\n")
     outcome = in_git.carry()
     assert in_git.changes(outcome) == {"tracked": "added", "new": "added", ".gitignore": "added"}
-    assert outcome.notes == ("nested is a repository of its own: it is not carried over",)
+    assert outcome.notes == (
+        ".env is never committed (it is an environment file, which holds secrets): it is not carried over",
+        "nested is a repository of its own: it is not carried over",
+    )
     assert sorted(path.name for path in in_git.target.iterdir()) == [NAME, ".gitignore", "new", "tracked"]
 
 

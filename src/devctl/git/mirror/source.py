@@ -15,8 +15,12 @@ from devctl.git.facts import look
 from devctl.git.mirror.policy import ABSENT, FOLDER, OTHER
 from devctl.git.mirror.record import is_inside
 from devctl.git.mirror.tree import Tree
+from devctl.git.policy import forbidden
 from devctl.git.repository import Repository, decoded
 
+NOT_CHECKED_OUT, NEW, PLAIN = "S", "?", ""
+"""git's tags of a file that is not on the disk on purpose, and of one it doesn't know yet; of a file outside git."""
+SPARSE = "is not checked out"
 _BATCH = 200
 """Paths one git command is given."""
 _LIST = ("ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard")
@@ -53,22 +57,31 @@ def repository_of(folder: Path) -> Path | None:
 def source_of(tree: Tree, selection: Selection) -> Source:
     """Everything that is to be carried, as it is now. Raises DevctlError where that can't be told."""
     root = repository_of(tree.root)
-    listed = _committable(tree.root, root) if root else dict.fromkeys(tree.below(), "?")
+    listed = _committable(tree.root, root) if root else dict.fromkeys(tree.below(), PLAIN)
     wanted: dict[str, str] = {}
     unknown: dict[str, str] = {}
     for path, tag in listed.items():
         name = path.rstrip("/")
         if name not in selection:
             continue
-        state = OTHER if tag == "S" else tree.state(name)[0]
-        if state == FOLDER:
-            unknown[name] = "is a repository of its own"
-        elif state == OTHER:
-            unknown[name] = "is not checked out" if tag == "S" else "is no file, or cannot be read"
+        state = OTHER if tag == NOT_CHECKED_OUT else tree.state(name)[0]
+        if why := _why_not(name, tag, state):
+            unknown[name] = why
         elif state != ABSENT:
             wanted[name] = state
-    notes = tuple(f"{name} {why}: it is not carried over" for name, why in unknown.items() if listed.get(name) != "S")
+    notes = tuple(f"{name} {why}: it is not carried over" for name, why in unknown.items() if why != SPARSE)
     return Source(wanted=wanted, unknown=frozenset(unknown), notes=notes)
+
+
+def _why_not(name: str, tag: str, state: str) -> str:
+    """Why a path that is there is not carried over, "" when it is."""
+    if tag == NOT_CHECKED_OUT:
+        return SPARSE
+    if state == FOLDER:
+        return "is a repository of its own"
+    if state == OTHER:
+        return "is no file, or cannot be read"
+    return f"is never committed ({why})" if tag == NEW and (why := forbidden(name)) else ""
 
 
 def _committable(folder: Path, root: Path) -> dict[str, str]:
