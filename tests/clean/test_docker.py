@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from devctl.clean.docker import FILES, Leftovers
+from devctl.clean.artefacts import find, roots
+from devctl.clean.docker import FILES, Leftovers, mounts
 from devctl.clean.policy import Kind, Running
 from devctl.core.model import Manifest
 from devctl.errors import DevctlError
@@ -191,6 +193,26 @@ def test_the_build_cache_is_weighed_and_never_removed(stage: Stage) -> None:
         assert item.refusal
         with pytest.raises(DevctlError, match="not devctl's to remove"):
             stage.left.remove(item, Running())
+
+
+def test_what_a_running_container_mounts_stays(
+    stage: Stage, manifest: Callable[..., Manifest], write: Callable[..., Path], root: Path
+) -> None:
+    for name in ("web/dist/x", "api/dist/x", "other/dist/x"):
+        write(name)
+    stage.container("serves", "running", volumes=[f"{root / 'web/dist'}:/site"])
+    stage.container("develops", "running", volumes=[f"{root / 'api'}:/api"])
+    stage.container("everything", "running", volumes=[f"{root}:/all"])
+    stage.container("stopped", volumes=[f"{root / 'other'}:/other"])
+    found = mounts(stage.engine, roots(manifest()))
+    prefix = stage.docker.project
+    assert found == {f"{prefix}-serves": (str(root / "web/dist"),), f"{prefix}-develops": (str(root / "api"),)}
+    judged = {item.name: item.refusal for item in find(manifest(), Running(mounts=found))}
+    assert judged == {
+        "web/dist": f"it is mounted in the running container {prefix}-serves",
+        "api/dist": f"it is mounted in the running container {prefix}-develops",
+        "other/dist": "",
+    }
 
 
 def test_what_went_meanwhile_is_no_error(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from devctl.core.day import Synced
 from devctl.core.model import GitRepository, Mirror
 from devctl.git import pending
 from devctl.git.diary import ASIDE, FILE, commits, left_over, note, syncs
-from devctl.git.mirror.outcome import File, Outcome, Result
+from devctl.git.mirrored import File, Outcome, Result
 from devctl.git.report import Decision, Pushed, Report
 from devctl.git.report import Result as Fate
 from devctl.git.report import Synced as Repository

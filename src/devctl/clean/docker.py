@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -158,6 +159,23 @@ class Leftovers:
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
+
+
+def mounts(engine: Engine, roots: Sequence[Path]) -> dict[str, tuple[str, ...]]:
+    """Container → what of the workspace is mounted in it, of every running one, whosever it is. () for none.
+
+    The mount of a whole root, or of what holds it, says nothing of a single folder there.
+    """
+    with told(engine.endpoint):
+        listed = engine.client().containers()
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in listed:
+        sources = [os.path.realpath(each["Source"]) for each in entry.get("Mounts") or [] if each.get("Type") == "bind"]
+        inside = [
+            each for each in sources if any(Path(each) != root and Path(each).is_relative_to(root) for root in roots)
+        ]
+        found |= {name_of(entry): tuple(inside)} if inside else {}
+    return found
 
 
 def _container(entry: dict[str, Any]) -> ContainerFacts:

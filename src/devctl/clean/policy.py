@@ -35,10 +35,11 @@ class Item(Value):
 
 
 class Running(Value):
-    """What must not be touched because something runs: service → its folder; the compose services that are wanted;
-    services whose setup runs right now."""
+    """What must not be touched because something runs: service → its folder; container → the folders of the workspace
+    that are mounted in it; the compose services that are wanted; services whose setup runs right now."""
 
     folders: dict[str, str] = {}
+    mounts: dict[str, tuple[str, ...]] = {}
     composed: frozenset[str] = frozenset()
     installing: tuple[str, ...] = ()
 
@@ -91,20 +92,26 @@ def artefact_refusal(facts: ArtefactFacts, now: Running) -> tuple[str, str]:
         return f"git has {_files(facts.tracked)} of it", "take it out of clean.artefacts, or out of git"
     if facts.unsaved:
         return f"git would commit {_files(facts.unsaved)} of it: it may be work", "add it to .gitignore"
+    return _in_use(facts, now)
+
+
+def _in_use(facts: ArtefactFacts, now: Running) -> tuple[str, str]:
     for name, folder in now.folders.items():
-        if _within(facts.path, folder) or _within(folder, facts.path):
+        if _meet(facts.path, folder):
             return f"{name} is running", f"devctl down {name}"
-    if facts.users:
-        return f"{facts.users[0]} works in it", ""
-    return "", ""
+    for name, folders in now.mounts.items():
+        if any(_meet(facts.path, folder) for folder in folders):
+            return f"it is mounted in the running container {name}", f"docker stop {name}"
+    return (f"{facts.users[0]} works in it", "") if facts.users else ("", "")
 
 
 def _files(number: int) -> str:
     return f"{number} file{'' if number == 1 else 's'}"
 
 
-def _within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+def _meet(one: str, other: str) -> bool:
+    """Whether one of two paths lies in the other."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 class ContainerFacts(Value):

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from devctl.clean.policy import Item, Kind, Running, running
 from devctl.cli.names import TakesVolumes
@@ -21,6 +22,7 @@ from devctl.ui.tidied import not_removed, reclaimed, tidy_page, weighed
 
 if TYPE_CHECKING:
     from devctl.clean.docker import Leftovers
+    from devctl.runtimes.engine import Engine
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -71,7 +73,7 @@ def look(place: Place, manifest: Manifest, parts: Iterable[str], volumes: Sequen
     if "artefacts" in wanted and manifest.clean.artefacts:
         from devctl.clean import artefacts
 
-        found += artefacts.find(manifest, now)
+        found += artefacts.find(manifest, replace(now, mounts=_mounts(place, manifest)))
     if "caches" in wanted and manifest.clean.caches:
         from devctl.clean import caches
 
@@ -84,33 +86,49 @@ def _running(place: Place) -> Running:
     if snapshot is None:
         return Running()
     found = running(known_manifest(place, snapshot), snapshot.states, snapshot.wanted)
-    return Running(
-        folders={name: os.path.realpath(folder) for name, folder in found.folders.items()},
-        composed=found.composed,
-        installing=found.installing,
-    )
+    return replace(found, folders={name: os.path.realpath(folder) for name, folder in found.folders.items()})
+
+
+def _mounts(place: Place, manifest: Manifest) -> dict[str, tuple[str, ...]]:
+    with _engine(place) as engine:
+        if isinstance(engine, str):
+            return {}
+        from devctl.clean import artefacts, docker
+
+        return docker.mounts(engine, artefacts.roots(manifest))
 
 
 @contextmanager
-def _leftovers(place: Place, manifest: Manifest) -> Iterator[Leftovers | str]:
-    """What the stack left in its engine, or why that can't be known; "" without a stack."""
-    from devctl.clean.docker import Leftovers
+def _engine(place: Place) -> Iterator[Engine | str]:
+    """The engine, or why it doesn't answer."""
     from devctl.cli.engine import ask_engine
     from devctl.runtimes.engine import Engine
 
-    stack = manifest.compose
-    if stack is None:
-        yield ""
-        return
     asked = ask_engine(place.environment)
     if asked.endpoint is None or asked.problem:
         yield asked.problem
         return
     engine = Engine(asked.endpoint)
     try:
-        yield Leftovers(engine, stack)
+        yield engine
     finally:
         engine.close()
+
+
+@contextmanager
+def _leftovers(place: Place, manifest: Manifest) -> Iterator[Leftovers | str]:
+    """What the stack left in its engine, or why that can't be known; "" without a stack."""
+    stack = manifest.compose
+    if stack is None:
+        yield ""
+        return
+    with _engine(place) as engine:
+        if isinstance(engine, str):
+            yield engine
+            return
+        from devctl.clean.docker import Leftovers
+
+        yield Leftovers(engine, stack)
 
 
 def _in_engine(place: Place, manifest: Manifest, now: Running, volumes: Sequence[str]) -> list[Item]:

@@ -10,7 +10,7 @@ import typer
 
 from devctl.cli.place import here
 from devctl.errors import Exit
-from devctl.git.mirror.outcome import Outcome, Result
+from devctl.git.mirrored import Outcome, Result
 from devctl.ui.mirrors import mirror_page
 from devctl.ui.theme import Screen
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from devctl.core.model import Value
-from devctl.git.mirror.outcome import Outcome, names
-from devctl.git.mirror.outcome import Result as Conclusion
+from devctl.git.mirrored import Outcome, names
+from devctl.git.mirrored import Result as Conclusion
 
 
 class Decision(StrEnum):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from devctl.core.model import Mirror
-from devctl.git.mirror.outcome import Outcome
 from devctl.git.mirror.run import carry
+from devctl.git.mirrored import Outcome
 
 
 class Pair:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from devctl.git.mirror.outcome import Result
 from devctl.git.mirror.record import NAME, WORKSHOP, read, written
 from devctl.git.mirror.tree import Tree
+from devctl.git.mirrored import Result
 
 Contents = Callable[[Path], dict[str, object]]
 Git = Callable[..., str]

@@ -14,11 +14,11 @@ from devctl.core.model import Manifest, Mirror
 from devctl.errors import DevctlError, Exit
 from devctl.git.mirror import policy
 from devctl.git.mirror.carry import Before, Carrier, RecordUnusable, read_record
-from devctl.git.mirror.outcome import File, Outcome, Result
 from devctl.git.mirror.policy import ABSENT, FOLDER, Carried, Conflict, Facts, Plan
 from devctl.git.mirror.record import NAME
 from devctl.git.mirror.source import Selection, Source, earlier_versions, source_of
 from devctl.git.mirror.tree import Tree
+from devctl.git.mirrored import File, Outcome, Result
 
 
 def carry_all(manifest: Manifest, *, dry: bool = False) -> tuple[Outcome, ...]:
