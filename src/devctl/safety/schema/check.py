@@ -77,8 +77,10 @@ def _peer(manifest: Manifest, url: DatabaseUrl) -> str:
 
 
 def _slow(service: Service, url: DatabaseUrl, error: TooSlow) -> Unreachable:
-    waits = any("programs" in line or "psycopg" in line or "asyncpg" in line for line in error.details)
-    what = f"{url.shown} does not answer in time" if waits else f"the models of {service.name} do not import in time"
+    importing = any("programs.load" in line for line in error.details)
+    what = (
+        f"the models of {service.name} do not import in time" if importing else f"{url.shown} does not answer in time"
+    )
     return Unreachable(
         what, error.where, hint=f"devctl why {service.name}", code=Exit.PRECONDITION, details=error.details
     )
