@@ -190,6 +190,20 @@ def test_what_a_killed_run_left_is_cleared(poll: Poll) -> None:
         left.wait()
 
 
+def test_a_living_runs_round_is_not_swept_and_a_longer_mark_is_another_one(at: Stage) -> None:
+    at.launch(["sleep", "600"])
+    env = {**os.environ, marked.VARIABLE: f"{at.mark}0"}
+    other = subprocess.Popen(["sleep", "600"], env=env)
+    try:
+        assert at.mark not in stage.sweep()
+        assert len(at.everyone()) == 1
+        marked.end(at.mark)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
 def test_a_terminal_program_gets_a_terminal(at: Stage, poll: Poll) -> None:
     at.launch(["sh", "-c", "test -t 0 && test -t 1 && stty size && sleep 600"], terminal=True)
     poll(lambda: "40 140" in (at.folder / "foreground.log").read_text(), what="it sees its size")
