@@ -144,7 +144,8 @@ class Work:
             for step in self._before_commit():
                 self._carry_out(step)
             self._commit()
-            self._look()
+            if self._commits:
+                self._look()
         for step in self._plan(dirty=False):
             self._carry_out(step)
         self.leaving.check()
