@@ -218,11 +218,23 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
-def detach(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> int:
-    """Start it in a session of its own and let it go; its output is appended to ``log``. Returns its pid."""
+def detach(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, descriptors: Sequence[int] = ()
+) -> int:
+    """Start it in a session of its own and let it go; its output is appended to ``log``. Returns its pid.
+
+    It gets these ``descriptors`` under their own numbers.
+    """
     with log.open("ab") as file:
         process = subprocess.Popen(
-            list(argv), cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+            list(argv),
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            pass_fds=descriptors,
         )
     process.returncode = 0  # it is not ours to wait for, and Popen would warn of that
     return process.pid

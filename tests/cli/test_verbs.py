@@ -6,6 +6,8 @@ import json
 import sys
 from typing import Any
 
+from devctl.workspace import Workspace
+
 
 def test_ports_says_who_holds_what(place: Any, free_port: Any, stranger: Any) -> None:
     ours, theirs, nobody = free_port(), free_port(), free_port()
@@ -178,3 +180,11 @@ def test_logs_of_what_has_none_and_bad_patterns_are_usage_errors(place: Any) -> 
     assert place.run("logs", "nope").returncode == 2
     done = place.run("logs", "a")
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_an_up_that_cannot_be_done_leaves_no_supervisor(place: Any) -> None:
+    place.write({"a": {"path": ".", "command": "true", "nonsense": 1}})
+    done = place.run("up")
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+    assert Workspace(place.root, "place").holder() is None

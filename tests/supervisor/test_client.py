@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -171,3 +173,68 @@ def test_a_supervisor_nobody_asks_for_anything_goes_by_itself(desk: Any) -> None
 def test_what_is_no_text_is_said_and_no_crash(desk: Any) -> None:
     with pytest.raises(DevctlError, match="UTF-8"):
         desk.client.ask(desk.up(desk.service("a", ("echo", "\udcff"))))
+
+
+def test_an_early_one_that_is_then_asked_for_nothing_is_gone_at_once(desk: Any) -> None:
+    client = Client(desk.workspace)
+    with client.early() as nothing_runs:
+        assert nothing_runs
+    assert desk.workspace.holder() is None
+    assert not desk.workspace.alive_mark.exists()
+
+
+def test_an_early_one_serves_what_it_is_asked_for_and_stays(desk: Any) -> None:
+    client = Client(desk.workspace)
+    a = desk.service("a")
+    with client.early():
+        client.ensure_running()
+        pid = desk.pid()
+        assert client._launched == pid
+        next(iter(client.stream(desk.up(a))))
+    desk.poll(lambda: desk.ready(desk.status(), a), what="it runs")
+    assert desk.pid() == pid
+
+
+def test_where_one_runs_none_is_started_early(desk: Any) -> None:
+    desk.bring_up(desk.service("a"))
+    client = Client(desk.workspace)
+    with client.early() as nothing_runs:
+        assert not nothing_runs
+    assert client._launched is None
+    assert desk.status().wanted == ("a",)
+
+
+def test_after_a_kill_the_early_one_takes_over_what_runs(desk: Any) -> None:
+    desk.bring_up(desk.service("a"))
+    desk.kill()
+    client = Client(desk.workspace)
+    with client.early() as nothing_runs:
+        assert not nothing_runs
+        assert client.ask(Status()).states["a"].active
+    assert desk.status().wanted == ("a",)
+
+
+def test_an_early_one_that_died_is_started_again(desk: Any) -> None:
+    client = Client(desk.workspace)
+    with client.early():
+        assert client._launched is not None
+        os.kill(client._launched, signal.SIGKILL)
+        client.ensure_running()
+        client.ask(Status())
+
+
+def test_who_started_one_and_was_killed_takes_it_along(desk: Any) -> None:
+    theirs, ours = os.pipe()
+    code = (
+        "import sys; from devctl.supervisor import daemon; daemon.UNASKED = 600; sys.exit(daemon.main(*sys.argv[1:]))"
+    )
+    desk.workspace.prepare()
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", code, str(desk.root), "desk", str(theirs)], pass_fds=[theirs], start_new_session=True
+    )
+    os.close(theirs)
+    desk.poll(desk.client.running, 60, "it answers")
+    assert supervisor.poll() is None
+    os.close(ours)
+    assert supervisor.wait(60) == 0
+    assert not desk.workspace.alive_mark.exists()

@@ -53,6 +53,30 @@ class Client:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+        self._launched: int | None = None
+        self._asked = False
+
+    @contextlib.contextmanager
+    def early(self) -> Iterator[bool]:
+        """Inside, a supervisor is on its way where there was none, so that what is to be asked of it can be worked out
+        meanwhile; one that was then asked for nothing goes again. Whether nothing can be running."""
+        if self.running() or self.workspace.holder() is not None:
+            yield False
+            return
+        theirs, ours = os.pipe()
+        try:
+            self._launch(theirs)
+        except BaseException:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
+        try:
+            yield not self.workspace.alive_mark.exists()
+        finally:
+            os.close(ours)
+            if not self._asked:
+                self._wait_ended()
 
     def ask(self, request: Request) -> Snapshot:
         """One answer. Raises NoSupervisor where there is none and none was killed, DevctlError when it refuses."""
@@ -79,7 +103,9 @@ class Client:
             connection = self._connect() or (self._start() if isinstance(request, Up) else self._revive())
             lines = connection.makefile("rb")
             try:
-                return connection, lines, self._say(connection, lines, data)
+                answer = self._say(connection, lines, data)
+                self._asked = True
+                return connection, lines, answer
             except DevctlError as error:
                 lines.close()
                 connection.close()
@@ -194,16 +220,38 @@ class Client:
         while time.monotonic() < deadline:
             if (connection := self._connect()) is not None:
                 return connection
-            if not launched and self.workspace.holder() is None:
+            if not launched and self.workspace.holder() is None and not self._is_coming():
                 self._launch()
                 launched = True
             time.sleep(0.005)
         raise self._never_came()
 
-    def _launch(self) -> None:
+    def _launch(self, leash: int | None = None) -> None:
+        """``leash``: a pipe whose other end we hold; once it is closed, a supervisor without anything to do goes."""
         arguments = [sys.executable, "-m", "devctl.supervisor.daemon", str(self.workspace.root), self.workspace.name]
+        held = [] if leash is None else [leash]
         self.workspace.prepare()
-        detach(arguments, cwd=self.workspace.root, env=dict(os.environ), log=self.workspace.supervisor_log)
+        self._launched = detach(
+            [*arguments, *map(str, held)],
+            cwd=self.workspace.root,
+            env=dict(os.environ),
+            log=self.workspace.supervisor_log,
+            descriptors=held,
+        )
+
+    def _is_coming(self) -> bool:
+        """Whether the supervisor we launched has not ended."""
+        if self._launched is not None:
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(self._launched, os.WNOHANG) == (0, 0):
+                    return True
+            self._launched = None
+        return False
+
+    def _wait_ended(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while self._is_coming() and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def _never_came(self) -> DevctlError:
         log = self.workspace.supervisor_log

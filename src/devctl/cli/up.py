@@ -45,16 +45,37 @@ def up(
 ) -> int:
     """Start services and what they need, wait until all are healthy. They run on when this command returns."""
     place = here(context)
-    began = time.monotonic()
-    names = select(place.manifest, services or (), profile or ())
+    if dry_run:
+        return _rehearse(place, services or (), native or (), profile or ())
+    with place.client.early() as nothing_runs:
+        return _bring_up(place, services or (), native or (), profile or (), yes=yes, nothing_runs=nothing_runs)
+
+
+def _rehearse(place: Place, services: Sequence[str], native: Sequence[str], profile: Sequence[str]) -> int:
+    from devctl.cli.rehearsal import rehearsal
+
+    names = select(place.manifest, services, profile)
     engine = find_engine(place.manifest, names, place.environment)
     before = place.snapshot()
-    manifest = _chosen(place.manifest, names, native or [], engine, before)
-    if dry_run:
-        from devctl.cli.rehearsal import rehearsal
+    manifest = _chosen(place.manifest, names, native, engine, before)
+    screen().write(rehearsal(place, manifest, names, before, engine))
+    return Exit.DONE
 
-        screen().write(rehearsal(place, manifest, names, before, engine))
-        return Exit.DONE
+
+def _bring_up(
+    place: Place,
+    services: Sequence[str],
+    native: Sequence[str],
+    profile: Sequence[str],
+    *,
+    yes: bool,
+    nothing_runs: bool,
+) -> int:
+    began = time.monotonic()
+    names = select(place.manifest, services, profile)
+    engine = find_engine(place.manifest, names, place.environment)
+    before = None if nothing_runs else place.snapshot()
+    manifest = _chosen(place.manifest, names, native, engine, before)
     if _clear_the_way(place, manifest, names, before, engine, yes=yes):
         began = time.monotonic()  # the user's own time is none of ours
     place.client.ensure_running()

@@ -40,11 +40,29 @@ def find(start: Path, file: Path | None = None) -> Path:
 def load(path: Path, environment: Mapping[str, str]) -> Manifest:
     """The manifest at ``path``, with absolute paths and ``${…}`` filled in from ``environment`` and, below it, from
     ``.env`` beside the file. ManifestError or another DevctlError (exit 2) for whatever is wrong with it."""
-    from devctl.manifest import source
+    file = _full(path)
+    return _kept(file, environment) or _read(path, file, environment)
+
+
+def _kept(file: Path, environment: Mapping[str, str]) -> Manifest | None:
+    from devctl.manifest import kept
+
+    try:
+        return kept.find(file, beside(file, environment))
+    except DevctlError:  # the .env beside it cannot be read: told in its turn
+        return None
+
+
+def _read(path: Path, file: Path, environment: Mapping[str, str]) -> Manifest:
+    from devctl.manifest import kept, source
 
     shown = _shown(path)
-    document = source.parse(source.read(path, shown), shown)
-    return _meaning(document, _full(path), beside(_full(path), environment))
+    text = source.read(path, shown)
+    document = source.parse(text, shown)
+    known = beside(file, environment)
+    manifest = _meaning(document, file, known)
+    kept.keep(file, text, known, manifest)
+    return manifest
 
 
 def _meaning(document: source.Document, file: Path, environment: Mapping[str, str]) -> Manifest:

@@ -74,8 +74,8 @@ class Supervisor:
         self.server = Server(self.loop.submit, self.loop.snapshot, self._with_usage)
         self.loop.publish = self.server.publish
 
-    async def serve(self) -> None:
-        """Adopt what runs, then work until asked to go."""
+    async def serve(self, leash: int | None = None) -> None:
+        """Adopt what runs, then work until asked to go. Who started us holds the other end of ``leash``."""
         self._begin()
         self.effects.adopt(self.loop.services, self.loop.states, self.loop.manifest)
         housekeeping = asyncio.create_task(keep_logs(self.logs))
@@ -84,6 +84,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.loop.post, Handover())
         asyncio.get_running_loop().call_later(UNASKED, self._go_unless_asked)
+        if leash is not None:
+            asyncio.get_running_loop().add_reader(leash, self._let_go, leash)
         gc.freeze()
         handover = await self.loop.run()
         await self.effects.close()
@@ -97,6 +99,11 @@ class Supervisor:
         await self.stack.close()
         await self.processes.close()
         self.journal.close()
+
+    def _let_go(self, leash: int) -> None:
+        asyncio.get_running_loop().remove_reader(leash)
+        os.close(leash)
+        self._go_unless_asked()
 
     def _go_unless_asked(self) -> None:
         if not self.loop.wanted and not any(state.active for state in self.loop.states.values()):
@@ -151,8 +158,8 @@ class Supervisor:
         return msgspec.structs.replace(snapshot, usage=found)
 
 
-def main(root: str, name: str) -> int:
-    """Serve until asked to go; 0 also when another supervisor is there already."""
+def main(root: str, name: str, leash: str = "") -> int:
+    """Serve until asked to go; 0 also when another supervisor is there already. ``leash``: a descriptor, see serve."""
     workspace = Workspace(Path(root), name)
     workspace.prepare()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
@@ -163,11 +170,12 @@ def main(root: str, name: str) -> int:
         return 0
     register(workspace)
     try:
-        asyncio.run(Supervisor(workspace, recover(workspace.journal, host.boot_id())).serve())
+        supervisor = Supervisor(workspace, recover(workspace.journal, host.boot_id()))
+        asyncio.run(supervisor.serve(int(leash) if leash else None))
     finally:
         lock.release()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]))
+    sys.exit(main(*sys.argv[1:4]))

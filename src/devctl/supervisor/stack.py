@@ -5,7 +5,9 @@ Until then the Docker libraries, which cost 17 MB and 200 ms, are not even impor
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import importlib
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -31,11 +33,15 @@ class Stack:
         self._runtime: ComposeRuntime | None = None
         self._made_for: tuple[ComposeStack, str] | None = None
         self._retired: list[ComposeRuntime | None] = []
+        self._importing: asyncio.Future[object] | None = None
 
     def use(self, compose: ComposeStack | None, docker: str) -> None:
         """The stack of the present manifest, on the engine at this address ("" for the usual one)."""
         self._compose = compose or self._compose
         self._docker = docker or self._docker
+        if docker and self._importing is None:  # meanwhile Compose is asked for its configuration
+            run = asyncio.get_running_loop().run_in_executor
+            self._importing = run(None, importlib.import_module, "devctl.runtimes.engine_transport")
 
     def endpoint(self) -> Endpoint:
         """The engine in use. Raises DevctlError."""
