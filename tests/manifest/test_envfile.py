@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devctl.errors import DevctlError
-from devctl.manifest.envfile import parse, read
+from devctl.manifest.envfile import parse, read, read_all
 
 GIVEN = {"HOME": "/home/u", "KEPT": "from outside"}
 
@@ -39,6 +39,10 @@ GIVEN = {"HOME": "/home/u", "KEPT": "from outside"}
         ("URL=postgres://u:p@h/d?a=b", {"URL": "postgres://u:p@h/d?a=b"}),
         ("A=$$x", {"A": "$x"}),
         ("A.b-c=1", {"A.b-c": "1"}),
+        ("export B = two words  # comment", {"B": "two words"}),
+        ("C='single $A #no \\n'", {"C": "single $A #no \\n"}),
+        ('D="double\\t\\"q\\" \\$x"', {"D": 'double\t"q" $x'}),
+        ("J=x=y", {"J": "x=y"}),
     ],
 )
 def test_parse(text: str, variables: dict[str, str]) -> None:
@@ -51,6 +55,7 @@ def test_parse(text: str, variables: dict[str, str]) -> None:
         ("A=1\nno name here\n", ".env:2: the line is no NAME=value"),
         ("1A=1", ".env:1: the line is no NAME=value"),
         ("A='x' y", ".env:1: the line is no NAME=value"),
+        ('A=1\n\nB="open\n', ".env:3: a quote is not closed"),
         ("A=1\n\nB=${NONE}", ".env:3: the variable NONE is not set"),
     ],
 )
@@ -66,3 +71,12 @@ def test_read_says_why_it_cannot(tmp_path: Path) -> None:
     for name, message in (("none", "no such file"), ("latin", "not UTF-8"), ("large", "larger than 1 MB")):
         with pytest.raises(DevctlError, match=message):
             read(tmp_path / name, {})
+
+
+def test_of_several_files_the_later_one_wins(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("A=1\nB=1\n")
+    (tmp_path / "b").write_text("B=${KEPT}\n")
+    assert read_all([str(tmp_path / "a"), str(tmp_path / "b")], GIVEN) == {"A": "1", "B": "from outside"}
+    with pytest.raises(DevctlError, match="no such file") as caught:
+        read_all([str(tmp_path / "a"), str(tmp_path / "none")], GIVEN)
+    assert caught.value.hint == "create it, or correct env_file"

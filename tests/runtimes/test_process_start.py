@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from devctl.core.state import Exited, Started, StartFailed
-from devctl.errors import DevctlError
 from devctl.runtimes import host
-from devctl.runtimes.environment import missing_command, parse_dotenv
+from devctl.runtimes.environment import missing_command
 
 
 def test_exit_code_and_last_words(bench: Any) -> None:
@@ -204,7 +203,7 @@ def test_what_cannot_be_started(bench: Any, command: str | tuple[str, ...], reas
     ("spec", "reason"),
     [
         ({"path": "/no/such/folder"}, "its folder does not exist (/no/such/folder)"),
-        ({"env_file": ("/no/such/.env",)}, "the env_file cannot be read (/no/such/.env)"),
+        ({"env_file": ("/no/such/.env",)}, "the file of variables can't be read (/no/such/.env)"),
         ({"environment": {"A": "${NOT_SET_ANYWHERE:?say what}"}}, ""),
     ],
 )
@@ -252,34 +251,6 @@ def test_no_room_for_the_log_is_not_final(bench: Any) -> None:
 )
 def test_only_what_is_certain_counts_as_missing(tmp_path: Path, command: Any, missing: str) -> None:
     assert missing_command(command, str(tmp_path), os.environ["PATH"]) == missing
-
-
-def test_dotenv() -> None:
-    text = """
-# comment
-A=1
-export B = two words  # comment
-C='single $A #no \\n'
-D="double\\t\\"q\\" \\$x"
-E=
-F=a#b
-G: yaml
-H="first
-second"
-I='trailing' # comment
-J=x=y
-"""
-    assert parse_dotenv(text) == {
-        "A": "1", "B": "two words", "C": "single $A #no \\n", "D": 'double\t"q" $x', "E": "", "F": "a#b", "G": "yaml",
-        "H": "first\nsecond", "I": "trailing", "J": "x=y",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(("text", "where"), [("A=1\nnonsense\n", ".env:2"), ('A=1\n\nB="open\n', ".env:3")])
-def test_dotenv_names_the_line(text: str, where: str) -> None:
-    with pytest.raises(DevctlError) as caught:
-        parse_dotenv(text)
-    assert caught.value.where == where
 
 
 def test_a_command_of_a_check(bench: Any, apoll: Any) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from devctl.errors import DevctlError, Exit
@@ -35,6 +35,8 @@ def parse(text: str, environment: Mapping[str, str], shown: str = ".env") -> dic
             match = LINE.match(text, at)
             if not match or (match["rest1"] or match["rest2"] or "").split("#")[0].strip():
                 raise _error(text, at, shown, "the line is no NAME=value")
+            if (match["bare"] or "").startswith(("'", '"')):
+                raise _error(text, at, shown, "a quote is not closed")
             _take(match, found, environment, text, shown)
             end = match.end()
         at = end + 1
@@ -72,6 +74,14 @@ def _error(text: str, at: int, shown: str, what: str) -> DevctlError:
     return DevctlError(what, f"{shown}:{line}", code=Exit.USAGE)
 
 
+def read_all(paths: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of several files, later ones winning. DevctlError (exit 2) when one can't be read."""
+    found: dict[str, str] = {}
+    for path in paths:
+        found |= read(Path(path), environment)
+    return found
+
+
 def read(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of the file at ``path``; DevctlError (exit 2) when it can't be read."""
     try:
@@ -82,6 +92,7 @@ def read(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
         return parse(content.decode("utf-8"), environment, str(path))
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise DevctlError("the file of variables can't be read", str(path), why, code=Exit.USAGE) from error
+        hint = "create it, or correct env_file"
+        raise DevctlError("the file of variables can't be read", str(path), why, hint, Exit.USAGE) from error
     except UnicodeDecodeError as error:
         raise DevctlError("the file of variables is not UTF-8", str(path), code=Exit.USAGE) from error

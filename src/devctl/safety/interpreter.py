@@ -59,9 +59,7 @@ def _kind(service: Service) -> str:
 
 def environment_of(spec: ProcessSpec, user: Mapping[str, str]) -> dict[str, str]:
     """What its process has: the user's environment, over it the env_files' values, over them the manifest's."""
-    files: dict[str, str] = {}
-    for path in spec.env_file:
-        files |= envfile.read(Path(path), user)
+    files = envfile.read_all(spec.env_file, user)
     try:
         own = {key: fill(template, {**files, **user}) for key, template in spec.environment.items()}
     except TemplateError as error:

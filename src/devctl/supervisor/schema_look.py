@@ -8,7 +8,7 @@ from pathlib import Path
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.core.state import ContainerIdentity, Schema, SchemaVerdict, ServiceState
 from devctl.errors import DevctlError, Exit
-from devctl.runtimes.environment import read_env_files
+from devctl.manifest import envfile
 from devctl.safety.interpreter import Interpreter, inside, native
 from devctl.safety.schema.check import awaited_describe, judged
 from devctl.safety.schema.policy import behind, missing_words, upgrade_command
@@ -28,7 +28,7 @@ async def look(
     """CURRENT or BEHIND. ``environment`` is that of whoever asked for the service, ``engine`` what the docker command
     needs. Raises DevctlError."""
     spec = service.process or service.native
-    files = read_env_files(spec.env_file) if spec else {}
+    files = envfile.read_all(spec.env_file, environment) if spec else {}
     url = database_url(service, environment, files)
     if url.dialect is Dialect.SQLITE and url.name:
         url = url.named(str(Path(service.path or manifest.root) / url.name))

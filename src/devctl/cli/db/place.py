@@ -25,10 +25,10 @@ class Target:
     @cached_property
     def files(self) -> Mapping[str, str]:
         """The values of the service's env_files. Raises DevctlError."""
-        from devctl.runtimes.environment import read_env_files
+        from devctl.manifest import envfile
 
         spec = self.service.process or self.service.native
-        return read_env_files(spec.env_file) if spec else {}
+        return envfile.read_all(spec.env_file, self.place.environment) if spec else {}
 
     @cached_property
     def folder(self) -> Path:
