@@ -188,3 +188,26 @@ def test_an_up_that_cannot_be_done_leaves_no_supervisor(place: Any) -> None:
     assert done.returncode == 2
     assert "nonsense" in done.stderr
     assert Workspace(place.root, "place").holder() is None
+
+
+def test_what_a_setup_said_is_in_its_services_log(place: Any) -> None:
+    setup = {"command": "echo installing; echo done >&2", "outputs": ["never"]}
+    plain = {"path": ".", "command": "echo plain; exec sleep 600"}
+    place.write(
+        {"web": {"path": ".", "command": "sleep 0.1; echo serving; exec sleep 600", "setup": setup}, "other": plain}
+    )
+    assert place.run("up").returncode == 0
+    lines = place.run("logs", "web").stdout.splitlines()
+    assert lines[0].startswith("$ echo installing")
+    assert lines[1:] == ["installing", "done", "serving"]
+    told = [json.loads(line) for line in place.run("logs", "--json").stdout.splitlines()]
+    assert {each["service"] for each in told} == {"web", "other"}
+    assert [each["line"] for each in told if each["service"] == "web"][1:] == ["installing", "done", "serving"]
+    assert [each["time"] for each in told] == sorted(each["time"] for each in told)
+    assert place.run("logs", "--grep", "installing", "other").stdout == ""
+
+
+def test_a_setup_that_fails_can_be_read_in_the_log(place: Any) -> None:
+    place.write({"web": {"path": ".", "command": "true", "setup": {"command": "echo no such package; exit 3"}}})
+    assert place.run("up").returncode == 1
+    assert "no such package" in place.run("logs", "web").stdout

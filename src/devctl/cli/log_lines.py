@@ -18,7 +18,7 @@ from devctl.cli.place import Place
 from devctl.cli.terminal import json_text
 from devctl.core.model import Manifest, Runtime
 from devctl.errors import DevctlError
-from devctl.logs import Line, Logs, plain
+from devctl.logs import Line, Logs, plain, service_of, setup_log
 from devctl.runtimes.endpoint import Endpoint
 
 COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
@@ -50,14 +50,18 @@ class Sources:
     def lines(self, wanted: Wanted) -> Iterator[Line]:
         """The lines by time; with ``follow`` without end. Raises DevctlError when only containers are meant and no
         engine answers."""
-        files = [name for name in wanted.names if self._runtime(name) is Runtime.PROCESS]
-        containers = self._containers([name for name in wanted.names if name not in files], alone=not files)
-        if wanted.follow:
-            return self._followed(files, containers, wanted)
-        return self._past(files, containers, wanted)
+        processes = [name for name in wanted.names if self._runtime(name) is Runtime.PROCESS]
+        containers = self._containers([name for name in wanted.names if name not in processes], alone=not processes)
+        files = [file for name in processes for file in self._files(name)]
+        return map(_of_service, (self._followed if wanted.follow else self._past)(files, containers, wanted))
 
     def _runtime(self, name: str) -> Runtime:
         return self._manifest.services[name].runtime
+
+    def _files(self, name: str) -> tuple[str, ...]:
+        """What its setup said belongs to what it says itself."""
+        process = self._manifest.services[name].process
+        return (setup_log(name), name) if process and process.setup else (name,)
 
     @cached_property
     def _endpoint(self) -> tuple[Endpoint | None, str]:
@@ -138,6 +142,10 @@ def _together(streams: list[Iterable[Line]]) -> Iterator[Line]:
 
 def _time(line: Line) -> float:
     return line.time
+
+
+def _of_service(line: Line) -> Line:
+    return Line(line.time, service_of(line.service), line.text)
 
 
 def write_lines(lines: Iterable[Line], wanted: Wanted, *, as_json: bool) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from devctl.logs.files import MAX_BYTES, Logs
+from devctl.logs.files import MAX_BYTES, Logs, service_of, setup_log
 from devctl.logs.follow import Follow
 from devctl.logs.text import Line, plain
 
-__all__ = ["MAX_BYTES", "Follow", "Line", "Logs", "plain"]
+__all__ = ["MAX_BYTES", "Follow", "Line", "Logs", "plain", "service_of", "setup_log"]

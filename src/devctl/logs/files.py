@@ -26,6 +26,16 @@ _ROUNDS = 8
 _WORDS_WIDTH = 500
 
 
+def setup_log(service: str) -> str:
+    """The name of the log that the setup of a service writes (no service's own name has a dot)."""
+    return f"{service}.setup"
+
+
+def service_of(log: str) -> str:
+    """Whose log that is."""
+    return log.partition(".")[0]
+
+
 @dataclass
 class _Track:
     """What is known of a log: its length, when it was seen to grow, the last time in its index, its run's offset."""

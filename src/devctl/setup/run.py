@@ -13,6 +13,7 @@ from devctl.awaited import run as run_command
 from devctl.command import CommandError
 from devctl.core.model import Service, SetupStep, Value
 from devctl.errors import DevctlError
+from devctl.logs import setup_log
 from devctl.setup.policy import Facts, changed, command_words, settled, staleness
 from devctl.setup.records import Records
 from devctl.workspace import Workspace
@@ -92,7 +93,7 @@ async def _run_step(
     on_line: OnLine | None,
 ) -> None:
     """Run it, and once more when its inputs changed meanwhile. Recorded only once nothing is left to be done."""
-    step, records, log = stale_step.step, _records(workspace), workspace.logs / f"{service.name}.setup.log"
+    step, records, log = stale_step.step, _records(workspace), workspace.logs / f"{setup_log(service.name)}.log"
     records.forget(step)
     before = await asyncio.to_thread(records.fingerprint, step)
     moved: list[tuple[str, ...]] = []

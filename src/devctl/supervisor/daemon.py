@@ -19,7 +19,7 @@ from devctl import __version__
 from devctl.api.protocol import Down, Handover, Snapshot, Usage
 from devctl.core.model import LogProbe, Runtime, Service
 from devctl.core.state import ProcessIdentity, Schema, ServiceState, StartFailed
-from devctl.logs import Logs
+from devctl.logs import Logs, setup_log
 from devctl.probes import Prober
 from devctl.runtimes import host
 from devctl.runtimes.base import RuntimeAdapter
@@ -117,6 +117,7 @@ class Supervisor:
     async def _run_setup(self, service: Service, environment: Mapping[str, str]) -> str:
         from devctl.setup.run import run
 
+        self.logs.track(setup_log(service.name))
         return await run(service, self.workspace, environment)
 
     async def _held_port(self, service: Service) -> StartFailed | None:
