@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import time
 import uuid
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PROJECT_LABEL = "com.docker.compose.project"
 TEST_IMAGES = {name: f"devctl-test/{name}" for name in ("postgres:15", "redis:7", "python:3.11", "busybox")}
+
+
+# A shell that starts something in the background lets it ignore Ctrl-C, and so does whatever that starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

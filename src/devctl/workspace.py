@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -223,6 +222,8 @@ def _read_registry(file: Path) -> dict[str, _Known]:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file so that every reader sees the old or the new one, whole. Raises OSError."""
+    import tempfile
+
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -6,7 +6,7 @@ import pytest
 
 from devctl.cli.inspection import program_of
 from devctl.cli.logs import _since
-from devctl.cli.names import repeated
+from devctl.cli.repeated import repeated
 from devctl.errors import DevctlError
 
 

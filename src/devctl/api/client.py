@@ -19,7 +19,6 @@ import msgspec
 
 from devctl import __version__
 from devctl.api.protocol import Answer, Failure, Handover, Request, Snapshot, Status, Up, decode_answer, encode
-from devctl.command import detach
 from devctl.core.plan import Hold
 from devctl.errors import DevctlError, Exit
 from devctl.workspace import Workspace
@@ -228,6 +227,8 @@ class Client:
 
     def _launch(self, leash: int | None = None) -> None:
         """``leash``: a pipe whose other end we hold; once it is closed, a supervisor without anything to do goes."""
+        from devctl.command import detach
+
         arguments = [sys.executable, "-m", "devctl.supervisor.daemon", str(self.workspace.root), self.workspace.name]
         held = [] if leash is None else [leash]
         self.workspace.prepare()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from devctl.api.client import NoSupervisor
 from devctl.api.protocol import Down, Snapshot
-from devctl.cli.names import TakesVolumes
+from devctl.cli.declared import Declared
 from devctl.cli.place import Place, here, known_manifest
 from devctl.cli.waiting import Waiter, lost, screen
 from devctl.core.graph import dependents
@@ -21,10 +19,13 @@ from devctl.manifest.choose import known_services
 from devctl.ui.progress import Progress, all_stopped, not_stopped, standing
 from devctl.ui.summary import stopped
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+if TYPE_CHECKING:
+    import typer
+
+app = Declared("TakesVolumes")
 
 
-@app.command(cls=TakesVolumes)
+@app.command
 def down(
     context: typer.Context,
     services: Annotated[

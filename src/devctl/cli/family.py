@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from devctl.cli.declared import Declared
 from devctl.cli.verbs import Verb
 from devctl.errors import DevctlError, Exit
 
@@ -33,7 +34,8 @@ class Family(TyperGroup):
         verb = self.verbs.get(cmd_name)
         if verb is None:
             return None
-        command = get_command(import_module(verb.module).app)
+        app = import_module(verb.module).app
+        command = get_command(app.typer() if isinstance(app, Declared) else app)
         command.name = cmd_name
         return command
 

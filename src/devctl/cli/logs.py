@@ -6,16 +6,18 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from devctl.cli.declared import Declared
 from devctl.cli.place import here, known_manifest
 from devctl.core.model import Manifest, Runtime
 from devctl.errors import DevctlError, Exit
 from devctl.manifest.choose import known_services
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+if TYPE_CHECKING:
+    import typer
+
+app = Declared()
 
 USUAL, USUAL_FOLLOWED = 100, 20
 """Lines shown when neither -n nor --since says how many."""
@@ -23,7 +25,7 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 SPAN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 
 
-@app.command()
+@app.command
 def logs(
     context: typer.Context,
     services: Annotated[

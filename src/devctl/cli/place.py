@@ -7,14 +7,18 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-
-import typer
+from typing import TYPE_CHECKING
 
 from devctl.api.client import Client, NoSupervisor
 from devctl.api.protocol import Snapshot, Status
 from devctl.core.model import Manifest
 from devctl.manifest.load import beside, find, load
 from devctl.workspace import Workspace
+
+if TYPE_CHECKING:
+    import typer
+
+    from devctl.cli.simple import Asked
 
 PLAIN_NAME = re.compile(r"^name:[ \t]+([a-z0-9][a-z0-9_-]*)[ \t]*(?:#.*)?$", re.MULTILINE)
 """A name as nearly all manifests have it, found without reading the rest: quick commands never parse the file."""
@@ -55,7 +59,7 @@ class Place:
             return None
 
 
-def here(context: typer.Context) -> Place:
+def here(context: typer.Context | Asked) -> Place:
     """The place the command line names, or else the nearest. Raises DevctlError."""
     file: Path | None = context.obj
     return Place(find(Path.cwd(), file))

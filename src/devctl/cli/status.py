@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from devctl.api.protocol import Snapshot
+from devctl.cli.declared import Declared
 from devctl.cli.place import Place, here, known_manifest
 from devctl.cli.terminal import json_text, print_json
 from devctl.core.model import Manifest
@@ -18,10 +17,13 @@ from devctl.ui.view import NOBODY, status_record
 if TYPE_CHECKING:
     from devctl.git.pending import Waiting
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+if TYPE_CHECKING:
+    import typer
+
+app = Declared()
 
 
-@app.command()
+@app.command
 def status(
     context: typer.Context,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Live, until q.")] = False,

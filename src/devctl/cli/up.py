@@ -5,17 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-import typer
 
 from devctl.api.protocol import Snapshot, Up
+from devctl.cli.declared import Declared
 from devctl.cli.engine import Engine, find_engine
-from devctl.cli.names import ALL, TakesNative
 from devctl.cli.outcome import finished, is_settled, words_of
 from devctl.cli.place import Place, here
 from devctl.cli.pulling import Pull, pull_beside
+from devctl.cli.repeated import ALL
 from devctl.cli.waiting import Waiter, screen
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.errors import Exit
@@ -23,10 +24,13 @@ from devctl.manifest.choose import choose, select
 from devctl.ui.progress import Progress, beside
 from devctl.ui.summary import closing, related
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+if TYPE_CHECKING:
+    import typer
+
+app = Declared("TakesNative")
 
 
-@app.command(cls=TakesNative)
+@app.command
 def up(
     context: typer.Context,
     services: Annotated[
@@ -44,51 +48,56 @@ def up(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Free held ports without asking.")] = False,
 ) -> int:
     """Start services and what they need, wait until all are healthy. They run on when this command returns."""
-    place = here(context)
+    place, wish = here(context), Wish(services or (), native or (), profile or ())
     if dry_run:
-        return _rehearse(place, services or (), native or (), profile or ())
+        return _rehearse(place, wish)
     with place.client.early() as nothing_runs:
-        return _bring_up(place, services or (), native or (), profile or (), yes=yes, nothing_runs=nothing_runs)
+        return _bring_up(place, wish, nothing_runs=nothing_runs, pull=not no_pull, yes=yes)
 
 
-def _rehearse(place: Place, services: Sequence[str], native: Sequence[str], profile: Sequence[str]) -> int:
+@dataclass(frozen=True)
+class Wish:
+    """Which services are meant, by name or profile, and which of them without a container."""
+
+    services: Sequence[str]
+    native: Sequence[str]
+    profiles: Sequence[str]
+
+    def of(self, manifest: Manifest) -> tuple[str, ...]:
+        """The services, with what they need. Raises DevctlError."""
+        return select(manifest, self.services, self.profiles)
+
+
+def _rehearse(place: Place, wish: Wish) -> int:
     from devctl.cli.rehearsal import rehearsal
 
-    names = select(place.manifest, services, profile)
+    names = wish.of(place.manifest)
     engine = find_engine(place.manifest, names, place.environment)
     before = place.snapshot()
-    manifest = _chosen(place.manifest, names, native, engine, before)
+    manifest = _chosen(place.manifest, names, wish.native, engine, before)
     screen().write(rehearsal(place, manifest, names, before, engine))
     return Exit.DONE
 
 
-def _bring_up(
-    place: Place,
-    services: Sequence[str],
-    native: Sequence[str],
-    profile: Sequence[str],
-    *,
-    yes: bool,
-    nothing_runs: bool,
-) -> int:
+def _bring_up(place: Place, wish: Wish, *, nothing_runs: bool, pull: bool, yes: bool) -> int:
     began = time.monotonic()
-    names = select(place.manifest, services, profile)
+    names = wish.of(place.manifest)
     engine = find_engine(place.manifest, names, place.environment)
     before = None if nothing_runs else place.snapshot()
-    manifest = _chosen(place.manifest, names, native, engine, before)
+    manifest = _chosen(place.manifest, names, wish.native, engine, before)
     if _clear_the_way(place, manifest, names, before, engine, yes=yes):
         began = time.monotonic()  # the user's own time is none of ours
     place.client.ensure_running()
     request = Up(manifest=manifest, names=names, environment=dict(place.environment), docker=engine.address)
-    progress = Progress(manifest, names, began)
 
     def remake() -> Up:
         fresh = Place(place.file)
-        chosen = select(fresh.manifest, services or (), profile or ())
-        renewed = _chosen(fresh.manifest, chosen, native or [], engine, before)
+        chosen = wish.of(fresh.manifest)
+        renewed = _chosen(fresh.manifest, chosen, wish.native, engine, before)
         return msgspec.structs.replace(request, manifest=renewed, names=chosen, environment=dict(fresh.environment))
 
-    return _wait(place, progress, request, pull_beside(place, request, remake, wanted=not no_pull))
+    progress = Progress(manifest, names, began)
+    return _wait(place, progress, request, pull_beside(place, request, remake, wanted=pull))
 
 
 def _chosen(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-import typer
 
 from devctl.api.protocol import Snapshot
+from devctl.cli.declared import Declared
 from devctl.cli.place import Place, here, known_manifest
 from devctl.cli.terminal import print_json
 from devctl.core.explain import Explanation, explain
@@ -18,10 +18,13 @@ from devctl.manifest.choose import known_services
 from devctl.ui.view import NOBODY, holds
 from devctl.ui.why import page, why_record
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+if TYPE_CHECKING:
+    import typer
+
+app = Declared()
 
 
-@app.command()
+@app.command
 def why(
     context: typer.Context,
     service: Annotated[str, typer.Argument(metavar="SERVICE")],
