@@ -311,9 +311,8 @@ def test_emptied_while_no_supervisor_watched(logs: Logs, tmp_path: Path) -> None
 
 WRITER = """
 import os, sys, time
-end = time.monotonic() + 2
 number = 0
-while time.monotonic() < end:
+while number % 50 or not os.path.exists(sys.argv[1]):
     os.write(1, b"line %d\\n" % number)
     number += 1
     if number % 50 == 0: time.sleep(0.001)
@@ -321,18 +320,28 @@ os.write(1, b"end %d\\n" % number)
 """
 
 
-def rotated_while_written(logs: Logs) -> Iterator[None]:
-    output = logs.open("a")
-    writer = subprocess.Popen([sys.executable, "-S", "-c", WRITER], stdout=output)
+def rotated_while_written(logs: Logs, rotate: Callable[[], bool], times: int, pause: float) -> int:
+    """A process writes until its log was rotated so many times, and this goes on until it has ended.
+
+    How often it was."""
+    output, enough = logs.open("a"), logs.folder / "enough"
+    writer = subprocess.Popen([sys.executable, "-S", "-c", WRITER, str(enough)], stdout=output)
     os.close(output)
     logs.track("a")
+    rotations = 0
+    deadline = time.monotonic() + 90
     try:
         while writer.poll() is None:
-            yield
+            rotations += rotate()
+            if rotations >= times:
+                enough.touch()
+            assert time.monotonic() < deadline
+            time.sleep(pause)
             logs.tick()
     finally:
         writer.kill()
         writer.wait()
+    return rotations
 
 
 def gaps(numbers: list[int]) -> int:
@@ -341,11 +350,7 @@ def gaps(numbers: list[int]) -> int:
 
 
 def test_nothing_is_lost_while_a_service_writes(logs: Logs) -> None:
-    rotations = 0
-    for _ in rotated_while_written(logs):
-        rotations += logs.rotate("a", max_bytes=50_000, keep=1000)
-        time.sleep(0.005)
-    assert rotations > 3
+    rotations = rotated_while_written(logs, lambda: logs.rotate("a", max_bytes=50_000, keep=1000), 5, 0.005)
     lines = texts(logs.read(["a"]))
     count = int(lines.pop().split()[1])
     assert b"\0" not in b"".join(path.read_bytes() for path in logs.folder.glob("a.log*"))
@@ -452,10 +457,7 @@ def test_follow_with_grep(logs: Logs, poll: Callable[..., Any]) -> None:
 def test_follow_sees_each_line_once_through_rotations(logs: Logs, poll: Callable[..., Any]) -> None:
     write(logs, "a", b"")
     with Reading(logs, ["a"]) as reading:
-        rotations = 0
-        for _ in rotated_while_written(logs):
-            rotations += logs.rotate("a", max_bytes=200_000)
-            time.sleep(0.02)
+        rotations = rotated_while_written(logs, lambda: logs.rotate("a", max_bytes=200_000), 2, 0.02)
         poll(lambda: reading.texts and reading.texts[-1].startswith("end"))
     numbers = [int(text.split()[1]) for text in reading.texts]
     assert numbers == sorted(numbers)

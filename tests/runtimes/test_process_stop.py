@@ -473,6 +473,7 @@ def test_what_cannot_be_seen_is_not_taken_for_gone(bench: Any, monkeypatch: pyte
         monkeypatch.setattr(tree, "KILL_PATIENCE", 0.1)
         assert "Too many open files" in (await bench.stop(blind, who)).reason
         left[0] = 0
+        monkeypatch.setattr(tree, "KILL_PATIENCE", 60.0)
         assert isinstance(await bench.stop(blind, who), Stopped)
 
     bench.run(test)
