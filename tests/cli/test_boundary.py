@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +155,55 @@ def test_any_encoding_will_do(place: Any) -> None:
     done = place.run("check", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.stdout.isascii()
     assert done.stdout.startswith(" + services.yaml")
+
+
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["why", "a"], ["check"], ["--help"], ["up"]])
+def test_an_output_that_is_full_is_told(place: Any, words: list[str]) -> None:
+    place.write({"a": {"library": True, "path": "."}})
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            place.argv(*words), cwd=place.root, env=place.environment, stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: it cannot be written\n  where  standard output\n  why    no space left")
+    assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize(("closed", "words", "code"), [
+    (">&-", "status --json", 3), (">&-", "why a", 0), ("2>&-", "nope", 2), ("2>/dev/full", "nope", 2),
+    ("<&-", "check", 0), ("<&- >&- 2>&-", "check", 0),
+])  # fmt: skip
+def test_a_closed_stream_is_no_error(place: Any, closed: str, words: str, code: int) -> None:
+    place.write({"a": {"library": True, "path": "."}})
+    command = f'"{sys.executable}" -m devctl {words} {closed}'
+    done = subprocess.run(command, shell=True, cwd=place.root, env=place.environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (code, b"")
+    assert not (place.root / ".devctl/crash.log").exists()
+
+
+def heeds(pid: int, number: int) -> bool:
+    """Whether it has a handler for this signal, as /proc says."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+def test_ctrl_c_at_any_moment_ends_it_in_silence_or_in_words(place: Any, poll: Any) -> None:
+    """From its first moment, which Python itself must have reached, to the wait for a service that takes its time."""
+    place.write({"slow": {"path": ".", "command": "sleep 600", "health": {"exec": "false", "start_period": "10m"}}})
+    (place.root / ".devctl").mkdir(mode=0o700)
+    assert place.run("check").returncode == 0  # from now on the manifest is a kept one
+    for number in range(12):
+        process = subprocess.Popen(
+            place.argv("up"), cwd=place.root, env=place.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        poll(lambda pid=process.pid: heeds(pid, signal.SIGTERM))
+        time.sleep(number * 0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=90)
+        assert process.returncode in {130, -signal.SIGINT}, (number, out, err)
+        assert "Traceback" not in err
+        assert "bug" not in err
+    assert place.run("down").returncode in {0, 3}
