@@ -92,6 +92,26 @@ def everything_works(runtime: str, core: Any) -> None:
     log_in_through_the_page()
 
 
+def the_database_is_looked_after(core: Any) -> None:
+    """Its migrations are all there; a reset while all services run keeps a copy, and the login works on."""
+    assert core.run("db", "pending").code == 0
+    done = core.run("db", "downgrade", "--yes")
+    assert done.code == 0, done.text
+    behind = core.run("db", "pending", "--json")
+    assert (behind.code, [each["id"] for each in behind.json()["pending"]]) == (1, ["7f3a65b0d91e"])
+    done = core.run("db", "upgrade")
+    assert done.code == 0, done.text
+    assert "7f3a65b0d91e" in done.out
+    done = core.run("db", "reset", "--yes")
+    assert done.code == 0, done.text
+    assert "3 migrations applied" in done.out
+    code, _ = ask("http://localhost:8000/auth/login", {"username": "admin", "password": "controlcore-dev"})
+    assert code == 200
+    done = core.run("db", "restore", "--yes")
+    assert done.code == 0, done.text
+    assert len(core.run("db", "restore", "--list").out.splitlines()) == 1 + 4
+
+
 def log_in_through_the_page() -> None:
     """In a real browser, as a person would."""
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
@@ -121,6 +141,7 @@ def test_without_docker(control_core: Any) -> None:
     assert "http://localhost:5173/" in done.out
     everything_works("process", control_core)
     assert "--native" in control_core.run("status").out, "which runtime was chosen, and why, is never silent"
+    the_database_is_looked_after(control_core)
 
 
 @pytest.mark.timeout(400)
@@ -141,6 +162,7 @@ def test_with_docker(docker: Any, control_core: Any) -> None:
     done = control_core.run("up", timeout=300)
     assert done.code == 0, done.text
     everything_works("container", control_core)
+    the_database_is_looked_after(control_core)
     again = control_core.run("up")
     assert "nothing to do" in again.out
     stale = control_core.root / "examples" / "controlcore" / "cc-bouncer" / "app" / "main.py"

@@ -132,6 +132,7 @@ def embedded() -> Iterator[Server]:
             server = Server(port)
             wait(lambda: process.poll() is not None or server.answers(), "PostgreSQL as a process answers")
             assert process.poll() is None, (folder / "log").read_text()
+            server.run("postgres", "alter system set fsync = off", "select pg_reload_conf()")
             yield server
         finally:
             process.send_signal(signal.SIGINT)

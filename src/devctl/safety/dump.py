@@ -98,11 +98,14 @@ def missing(server: int) -> DevctlError:
 
 def dump(tools: Tools, file: Path, snapshot: str) -> None:
     """Write the database into ``file``, as it is in an exported snapshot. Raises DevctlError."""
-    argv = tools.argv(
-        "pg_dump", "--format=custom", "--no-password", f"--snapshot={snapshot}", "--lock-wait-timeout=30s"
-    )
-    with file.open("wb") as target:
-        done = raw(argv, env=tools.environment, timeout=LONGEST, check=False, target=target)
+    options = ["--format=custom", "--no-password", f"--snapshot={snapshot}", "--lock-wait-timeout=30s"]
+    if tools.major:  # on this machine; to its standard output it would write the table of contents twice
+        argv = tools.argv("pg_dump", *options, f"--file={file}")
+        done = raw(argv, env=tools.environment, timeout=LONGEST, check=False)
+    else:
+        with file.open("wb") as target:
+            argv = tools.argv("pg_dump", *options)
+            done = raw(argv, env=tools.environment, timeout=LONGEST, check=False, target=target)
     if done.code:
         raise _failed("the backup could not be made", tools, done.err)
 

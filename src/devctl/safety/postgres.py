@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ COUNTED = 256_000_000
 """Bytes up to which the rows of a database are counted, so that a restore can be seen to have brought all of them."""
 TRIES = 5
 """Of a swap: what was disconnected may be back before the rename has its lock."""
+LEAVING = 2.0
+"""Seconds a session that has ended may still be seen."""
 LONGEST_NAME = 63
 _RELATIONS = (
     "select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname !~ '^pg_'"
@@ -214,17 +217,20 @@ class PostgresStore:
     def must_be_alone(self) -> None:
         """Raises DevctlError (exit 3) while somebody is connected who is no service of this workspace."""
         with server.administering(self.url) as connection:
-            self._others(_sessions(connection, self.url.name))
+            self._ours(connection, self.url.name)
 
-    def _others(self, sessions: Sequence[Session]) -> None:
-        if others := list(self.others(sessions)):
-            raise DevctlError(
-                f"somebody else is connected to {self.url.shown}, and nothing was changed",
-                why=f"{others[0]}" + (f", and {len(others) - 1} more" if len(others) > 1 else ""),
-                hint="end it there, then try again",
-                code=Exit.PRECONDITION,
-                details=tuple(others[1:]),
-            )
+    def _ours(self, connection: Connection[Any], name: str) -> list[Session]:
+        """The sessions of services of this workspace, once there is no other. One that has just ended is seen for a
+        moment longer, and by then nobody can tell whose it was."""
+        deadline = time.monotonic() + LEAVING
+        while True:
+            sessions = _sessions(connection, name)
+            others = list(self.others(sessions))
+            if not others:
+                return sessions
+            if time.monotonic() > deadline:
+                raise _occupied(self.url, others)
+            time.sleep(0.05)
 
     def _exchange(self, connection: Connection[Any], *pairs: tuple[str, str]) -> None:
         """Rename all or none. Services of this workspace are disconnected first: they connect again by themselves."""
@@ -232,9 +238,7 @@ class PostgresStore:
 
         for attempt in range(TRIES):
             for old, _ in pairs:
-                sessions = _sessions(connection, old)
-                self._others(sessions)
-                for session in sessions:
+                for session in self._ours(connection, old):
                     connection.execute("select pg_terminate_backend(%s)", [session.pid])
             try:
                 server.rename(connection, *pairs)
@@ -243,6 +247,16 @@ class PostgresStore:
                     raise
             else:
                 return
+
+
+def _occupied(url: DatabaseUrl, others: Sequence[str]) -> DevctlError:
+    return DevctlError(
+        f"somebody else is connected to {url.shown}, and nothing was changed",
+        why=f"{others[0]}" + (f", and {len(others) - 1} more" if len(others) > 1 else ""),
+        hint="end it there, then try again",
+        code=Exit.PRECONDITION,
+        details=tuple(others[1:]),
+    )
 
 
 def _sessions(connection: Connection[Any], name: str) -> list[Session]:
