@@ -193,7 +193,7 @@ with create_engine(url, poolclass=NullPool).connect() as connection:
     with context.begin_transaction():
         context.run_migrations()
 """
-MAKO = """
+MAKO = """'''${message}'''
 import sqlalchemy as sa
 from alembic import op
 revision = ${repr(up_revision)}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import string
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -128,5 +131,17 @@ def test_others_words_lose_the_password_in_any_spelling() -> None:
     secret = "p@ss/w'x"
     said = f"could not connect: {secret}, {quoted(secret)}, {secret!r}; postgresql://a:other@h/x"
     assert redacted(said, url) == f"could not connect: …, …, {'…'!r}; postgresql://a:…@h/x".replace("'…'", '"…"')
+    every = DatabaseUrl(Dialect.POSTGRESQL, password=EVERY)
+    spellings = [
+        EVERY,
+        repr(EVERY),
+        ascii(EVERY),
+        json.dumps(EVERY),
+        quoted(EVERY),
+        re.sub("%..", lambda m: m[0].lower(), quoted(EVERY)),
+    ]
+    spellings += [quote(EVERY), quote(EVERY, safe=" +"), quote_plus(EVERY)]
+    for spelling in spellings:
+        assert "567" not in redacted(f"failed: {spelling} is wrong", every), spelling
     short = parse("postgresql://me:a@localhost/app")
     assert redacted("a cat sat at a", short) == "… cat sat at …"

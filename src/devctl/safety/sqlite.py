@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -106,7 +107,7 @@ class SqliteStore:
 
     def _clear(self) -> None:
         with closing(sqlite3.connect(":memory:")) as nothing, closing(self._open(self.file)) as target:
-            nothing.backup(target)
+            nothing.backup(target, progress=_patience())
 
     def _back(self) -> None:
         self._copy(self.before, self.file)
@@ -129,7 +130,19 @@ class SqliteStore:
 
     def _copy(self, source: Path, target: Path) -> None:
         with closing(self._open(source)) as one, closing(self._open(target)) as other:
-            one.backup(other)
+            one.backup(other, progress=_patience())
+
+
+def _patience() -> Callable[[int, int, int], None]:
+    """Ends a backup that a lock keeps from going on: by itself it would wait for ever."""
+    deadline = time.monotonic() + PATIENCE
+
+    def progress(status: int, remaining: int, total: int) -> None:
+        del remaining, total
+        if status in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} and time.monotonic() > deadline:
+            raise sqlite3.OperationalError("database is locked")
+
+    return progress
 
 
 def _checked(file: Path) -> Contents:

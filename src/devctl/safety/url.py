@@ -6,6 +6,7 @@ holds more than one server, is an error or is kept apart for the judgement in ``
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -228,21 +229,30 @@ def quoted(text: str) -> str:
 
 
 def redacted(text: str, *urls: DatabaseUrl) -> str:
-    """Text of others (a traceback, a driver's message) without these databases' passwords, in any spelling, and
-    without what stands where an address has its password."""
+    """Text of others (a traceback, a driver's message) without these databases' passwords, however they are spelled,
+    and without what stands where an address has its password."""
     for url in urls:
         secrets = {value for key, value in url.options if key in _SECRET_OPTIONS} | {url.password}
         for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            for spelling in {secret, quoted(secret), repr(secret)[1:-1]}:
-                text = re.sub(_standing(spelling), HIDDEN, text)
+            text = re.sub(_standing(secret), HIDDEN, text)
     return re.sub(r"(://[^\s/:@]*:)[^\s@]+@", rf"\g<1>{HIDDEN}@", text)
 
 
 def _standing(secret: str) -> str:
     """A short plain word is hidden only where it stands alone: a password "a" must not eat every a."""
-    if len(secret) < 12 and re.fullmatch(r"\w+", secret):
-        return rf"(?<!\w){secret}(?!\w)"
-    return re.escape(secret)
+    whole = "".join(_spelled(character) for character in secret)
+    return rf"(?<!\w){whole}(?!\w)" if len(secret) < 12 and re.fullmatch(r"\w+", secret) else whole
+
+
+def _spelled(character: str) -> str:
+    """A character as it is, escaped for an address (each library leaves others as they are), or for a literal."""
+    code = ord(character)
+    escaped = "".join(f"%{byte:02x}" for byte in character.encode())
+    forms = [rf"\\?{re.escape(character)}" if character in "\"'\\/" else re.escape(character), f"(?i:{escaped})"]
+    forms += [r"\+"] if character == " " else []
+    if not character.isprintable() or code > 126:
+        forms += [re.escape(spell(character)[1:-1]) for spell in (repr, ascii, json.dumps)]
+    return f"(?:{'|'.join(forms)})"
 
 
 def database_url(service: Service, environment: Mapping[str, str], files: Mapping[str, str]) -> DatabaseUrl:
