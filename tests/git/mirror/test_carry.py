@@ -252,6 +252,15 @@ def test_a_folder_that_holds_something_of_the_targets_own_stays(pair: Any) -> No
     assert (pair.target / "two/own").read_text() == "mine\n"
 
 
+def test_a_folder_somebody_put_in_a_files_place_stays_even_empty(pair: Any) -> None:
+    (pair.source / "a").write_text("one\n")
+    pair.carry()
+    (pair.target / "a").unlink()
+    (pair.target / "a").mkdir()
+    assert pair.changes(pair.carry()) == {"a": "conflict"}
+    assert (pair.target / "a").is_dir()
+
+
 @pytest.mark.parametrize("where", ["outside", "inside"])
 def test_nothing_is_written_or_removed_through_a_link_of_the_target(pair: Any, tmp_path: Path, where: str) -> None:
     (pair.source / "sub").mkdir()
