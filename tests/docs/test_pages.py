@@ -13,7 +13,7 @@ import pytest
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CALL = re.compile(r"(?<![\w/.-])(?:\./dev|devctl) ([^`\n#,;]*)")
-PLANNED = {"clean", "db", "mirror", "predeploy", "remotes", "sync"}
+PLANNED = {"db"}
 """Verbs that the manifest's page names beside the sections made for them."""
 SCRIPT_VERBS = {"test", "check", "lint", "lock", "bench"}
 DEVCTL = Path(sys.executable).with_name("devctl")
