@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from devctl.git.mirror.record import NAME, WORKSHOP, read, written
+from devctl.git.mirror.record import NAME, WORKSHOP, Record, read, written
 from devctl.git.mirror.tree import Tree
 from devctl.git.mirrored import Result
 
@@ -191,6 +192,35 @@ def test_what_is_not_checked_out_is_neither_carried_nor_removed(in_git: Any, git
     assert (in_git.target / "b").exists()
 
 
+def test_a_source_that_was_not_pulled_does_not_take_the_target_back(
+    make_pair: Any, tmp_path: Path, repo: Path, git: Git
+) -> None:
+    """Two repositories: a colleague carried over what only the colleague's clone of the source has."""
+    for number in ("one", "two"):
+        (repo / "a").write_text(f"{number}\n")
+        git("commit", "-qam", number)
+    pair = make_pair(tmp_path / "pair")
+    git("clone", "-q", str(repo), str(pair.source))
+    git("init", "-q", at=pair.target)
+    assert pair.carry().result is Result.COPIED
+    git("reset", "-q", "--hard", "HEAD~1", at=pair.source)
+    outcome = pair.carry()
+    assert (outcome.result, "is behind what was carried over last" in outcome.reason) == (Result.CONFLICT, True)
+    shutil.rmtree(pair.source)
+    git("clone", "-q", "--no-local", str(repo), str(pair.source))
+    git("commit", "-q", "--allow-empty", "-m", "theirs")
+    theirs = git("rev-parse", "HEAD").strip()
+    record = (pair.target / NAME).read_text()
+    (pair.target / NAME).write_text(re.sub("# from .*", f"# from {theirs}", record))
+    assert "the source lacks the commit" in pair.carry().reason
+    assert (pair.target / "a").read_text() == "two\n"
+    git("pull", "-q", at=pair.source)
+    assert pair.carry().result is Result.SAME
+    git("commit", "-q", "--allow-empty", "--amend", "-m", "anew", at=pair.source)
+    (pair.source / "a").write_text("three\n")
+    assert pair.carry().result is Result.COPIED, "what was written anew is no reason to stop"
+
+
 def test_includes_and_excludes(make_pair: Any, tmp_path: Path) -> None:
     pair = make_pair(tmp_path, include=("src", "*.md"), exclude=("src/own", "**/node_modules", "README.md"))
     for name in ("src/a", "src/own/x", "src/node_modules/m/i", "README.md", "NOTES.md", "other/b", "other/README.md"):
@@ -208,7 +238,7 @@ def test_what_is_excluded_later_is_the_targets_own_from_then_on(make_pair: Any, 
     (pair.source / "b").unlink()
     assert later.carry().result is Result.SAME
     assert (pair.target / "b").read_text() == "one\n"
-    assert read((pair.target / NAME).read_bytes()).keys() == {"a"}
+    assert read((pair.target / NAME).read_bytes()).carried.keys() == {"a"}
 
 
 def test_an_empty_source_does_not_empty_the_target(pair: Any) -> None:
@@ -308,8 +338,9 @@ def test_a_record_leads_nowhere_out_of_the_target(pair: Any, tmp_path: Path) -> 
     text = (
         f"{state} ../outside\n{state} /etc/passwd\n{state} .git/config\n{state} a/%2e%2e/%2e%2e/outside\n{state} ok\n"
     )
-    assert read(text.encode()).keys() == {"ok"}
-    assert read(written({"a b%\n\udcff": frozenset({state})})) == {"a b%\n\udcff": frozenset({state})}
+    assert read(text.encode()).carried.keys() == {"ok"}
+    odd = Record(carried={"a b%\n\udcff": frozenset({state})}, origins=("0" * 40, "1" * 64))
+    assert read(written(odd)) == odd
 
 
 def test_a_record_left_in_a_merge_conflict_still_tells_what_was_carried(pair: Any) -> None:

@@ -149,7 +149,7 @@ def history(pair: Any, contents: Contents, rng: random.Random) -> None:
 def carried(pair: Any) -> set[str]:
     """What devctl remembers having left there: only such a file can be missed when it is gone."""
     record = pair.target / NAME
-    known = read(record.read_bytes()) if record.exists() else {}
+    known = read(record.read_bytes()).carried if record.exists() else {}
     return {path for path, states in known.items() if ABSENT not in states}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from devctl.git.mirror.policy import ABSENT, FOLDER, Carried, Change, Conflict, Plan
-from devctl.git.mirror.record import NAME, WORKSHOP, read, written
+from devctl.git.mirror.record import NAME, WORKSHOP, Record, read, written
 from devctl.git.mirror.tree import Blocked, Tree, opened, pieces, state_at
 
 Before = Callable[[str], None]
@@ -24,11 +24,11 @@ class RecordUnusable(Exception):
     """What stands where the record would be is no file, or can't be read."""
 
 
-def read_record(target: Tree) -> Carried:
-    """What was carried over; {} when nobody ever did. Raises RecordUnusable."""
+def read_record(target: Tree) -> Record:
+    """What was carried over; nothing when nobody ever did. Raises RecordUnusable."""
     state, _ = target.state(NAME)
     if state == ABSENT:
-        return {}
+        return Record()
     content = target.content(NAME) if state[:2] in {"f:", "x:"} else None
     if content is None:
         raise RecordUnusable(NAME)
@@ -36,10 +36,11 @@ def read_record(target: Tree) -> Carried:
 
 
 class Carrier:
-    """Changes the target, which must be locked."""
+    """Changes the target, which must be locked. ``known`` is the record as it is, ``origin`` the source's commit."""
 
-    def __init__(self, source: Tree, target: Tree, before: Before) -> None:
-        self._source, self._target, self._before = source, target, before
+    def __init__(self, source: Tree, target: Tree, known: Record, origin: str, before: Before) -> None:
+        self._source, self._target, self._known, self._before = source, target, known, before
+        self._origins = (origin,) if origin else ()
         self._number = 0
 
     def carry(self, plan: Plan) -> tuple[Conflict, ...]:
@@ -76,8 +77,10 @@ class Carrier:
 
     def _remember(self, carried: Carried) -> None:
         """Write the record, if it says anything else than it did."""
-        text = written(carried)
-        if self._target.content(NAME) == text or (not carried and self._target.state(NAME)[0] == ABSENT):
+        text = written(Record(carried=carried, origins=self._origins))
+        present = self._target.content(NAME)
+        same = (text, written(Record(carried=carried, origins=self._known.origins[:1])))
+        if present in same or (present is None and not carried):
             return
         alone = self._target.state(WORKSHOP)[0] == ABSENT
         if alone:

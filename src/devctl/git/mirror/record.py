@@ -11,6 +11,7 @@ import os
 import re
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from devctl.core.model import Value
 from devctl.git.mirror.policy import ABSENT, Carried
 
 NAME = ".devctl-mirror"
@@ -19,6 +20,7 @@ WORKSHOP = ".devctl-mirror.tmp"
 _HEAD = (
     b"# What devctl last carried over into this folder. It tells your changes from its own: commit it, don't edit it.\n"
 )
+_ORIGIN = re.compile(rb"^# from ([0-9a-f]{40,64})$", re.MULTILINE)
 _LINE = re.compile(rb"([fxl]:[0-9a-f]{64}|-) (\S+)")
 
 
@@ -30,18 +32,26 @@ def is_inside(path: str) -> bool:
     return ".git" not in {part.lower() for part in parts} and parts[0] not in {NAME, WORKSHOP}
 
 
-def written(carried: Carried) -> bytes:
+class Record(Value):
+    """``origins``: the source's commit when it was last carried over, where it has one; of a merge both sides'."""
+
+    carried: Carried = {}
+    origins: tuple[str, ...] = ()
+
+
+def written(record: Record) -> bytes:
     """The record as text."""
+    heads = [f"# from {origin}\n".encode() for origin in record.origins]
     lines = [
         f"{state} {quote_from_bytes(os.fsencode(path), safe='/+,=@~()[]{}!$&;:')}\n".encode()
-        for path in sorted(carried)
-        for state in sorted(carried[path])
-        if carried[path] != {ABSENT}
+        for path in sorted(record.carried)
+        for state in sorted(record.carried[path])
+        if record.carried[path] != {ABSENT}
     ]
-    return _HEAD + b"".join(lines)
+    return b"".join([_HEAD, *heads, *lines])
 
 
-def read(text: bytes) -> Carried:
+def read(text: bytes) -> Record:
     """The record of a text. Lines that make no sense count as not there."""
     found: dict[str, set[str]] = {}
     for line in text.splitlines():
@@ -49,4 +59,5 @@ def read(text: bytes) -> Carried:
         path = os.fsdecode(unquote_to_bytes(match[2])) if match else ""
         if match and is_inside(path):
             found.setdefault(path, set()).add(match[1].decode())
-    return {path: frozenset(states) for path, states in found.items()}
+    origins = dict.fromkeys(match[1].decode() for match in _ORIGIN.finditer(text))
+    return Record(carried={path: frozenset(states) for path, states in found.items()}, origins=tuple(origins))

@@ -15,8 +15,8 @@ from devctl.errors import DevctlError, Exit
 from devctl.git.mirror import policy
 from devctl.git.mirror.carry import Before, Carrier, RecordUnusable, read_record
 from devctl.git.mirror.policy import ABSENT, FOLDER, Carried, Conflict, Facts, Plan
-from devctl.git.mirror.record import NAME
-from devctl.git.mirror.source import Selection, Source, earlier_versions, source_of
+from devctl.git.mirror.record import NAME, Record
+from devctl.git.mirror.source import Selection, Source, earlier_versions, origin_of, refuse_to_go_back, source_of
 from devctl.git.mirror.tree import Tree
 from devctl.git.mirrored import File, Outcome, Result
 
@@ -82,19 +82,22 @@ def _carried(mirror: Mirror, source: Tree, target: Tree | None, *, dry: bool, be
     if target and not dry and not target.lock():
         raise DevctlError("another devctl is carrying over to it", mirror.target, hint="wait for it", code=Exit.FAILED)
     selection = Selection(mirror)
-    carried = _record(target)
+    record = _record(target)
+    origin = origin_of(source, target) if target else ""
+    refuse_to_go_back(source, origin, record.origins)
     found = source_of(source, selection)
     if not found.wanted and not found.unknown:
         why = "it is empty, or git would commit nothing of it; deleting everything there can't be meant"
         raise DevctlError("there is nothing to carry over", mirror.source, why, "git status, and include and exclude")
-    decided = policy.plan(_facts(source, target, found, carried, selection))
-    failed = Carrier(source, target, before).carry(decided) if target and not dry else ()
+    decided = policy.plan(_facts(source, target, found, record.carried, selection))
+    carrier = Carrier(source, target, record, origin, before) if target and not dry else None
+    failed = carrier.carry(decided) if carrier else ()
     return _outcome(mirror, decided, failed, found.notes, dry=dry)
 
 
-def _record(target: Tree | None) -> Carried:
+def _record(target: Tree | None) -> Record:
     if target is None:
-        return {}
+        return Record()
     try:
         return read_record(target)
     except RecordUnusable as error:

@@ -13,7 +13,7 @@ from devctl.core.model import Mirror, Value
 from devctl.errors import DevctlError
 from devctl.git.facts import look
 from devctl.git.mirror.policy import ABSENT, FOLDER, OTHER
-from devctl.git.mirror.record import is_inside
+from devctl.git.mirror.record import NAME, is_inside
 from devctl.git.mirror.tree import Tree
 from devctl.git.policy import forbidden
 from devctl.git.repository import Repository, decoded
@@ -99,6 +99,27 @@ def _committable(folder: Path, root: Path) -> dict[str, str]:
         raise DevctlError("git cannot say what is to be carried over", str(folder), decoded(done.err).strip())
     entries = (decoded(entry) for entry in done.out.split(b"\0") if entry)
     return {entry[2:]: entry[0] for entry in entries}
+
+
+def origin_of(tree: Tree, target: Tree) -> str:
+    """The commit that the source is at; "" outside git, and where both lie in one repository: there every commit has
+    both as they belong together."""
+    root = repository_of(tree.root)
+    if root is None or root == repository_of(target.root):
+        return ""
+    return Repository(tree.root).line("rev-parse", "--verify", "-q", "HEAD")
+
+
+def refuse_to_go_back(tree: Tree, head: str, origins: Iterable[str]) -> None:
+    """Raises DevctlError where the target has what came from a later commit of the source, which isn't here."""
+    repository = Repository(tree.root)
+    for origin in origins if head else ():
+        behind = repository.ask("merge-base", "--is-ancestor", head, origin).code
+        unknown = behind > 1 and repository.line("rev-parse", "--is-shallow-repository") != "true"
+        if unknown or (behind == 0 and head != origin):
+            what = "the source lacks the commit" if unknown else "the source is behind what was carried over last"
+            hint = f"git -C {tree.root} pull; a commit that is gone for good is forgotten with its line in {NAME}"
+            raise DevctlError(what, str(tree.root), f"that came from {origin[:10]}", hint)
 
 
 def earlier_versions(tree: Tree, target: Tree, paths: Iterable[str]) -> frozenset[str]:
