@@ -32,6 +32,7 @@ def test_a_check_is_meant_by_its_name_its_service_or_its_last_part() -> None:
     assert not meant("api/login", ["log", "ap", ""])
     assert all(meant("git/shop/clean", [word]) for word in ("git", "shop/clean", "clean"))
     assert meant("api/test -f /a", ["api"])
+    assert not meant("relations", [""])
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,16 @@ def test_a_secret_of_development_does_not_go_to_production(shop: Any, strong: di
     assert "SECRET_KEY has the value it has in development" in shop.checks()["api/environment"]["evidence"]
 
 
+def test_a_file_of_secrets_that_is_in_git_is_found(shop: Any, strong: dict[str, str]) -> None:
+    shop.write({"api": API})
+    shop.repository()
+    shop.env(**strong)
+    assert shop.checks("--only", "secrets")["api/secrets"]["result"] == "pass"
+    shop.git("add", "--force", ".env.production")
+    found = shop.checks("--only", "secrets")["api/secrets"]
+    assert (found["result"], found["evidence"]) == ("fail", ".env.production is in git, with its secrets")
+
+
 def test_own_commands_have_their_level_and_see_the_environment(shop: Any, strong: dict[str, str]) -> None:
     commands = [
         {"name": "sees", "command": "test \"${SECRET_KEY}\" = '" + strong["SECRET_KEY"] + "'"},

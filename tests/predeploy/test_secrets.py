@@ -36,7 +36,8 @@ WEAK = [
     (Kind.PASSWORD, "zyxwvutsrqpo", "follows"),
     (Kind.PASSWORD, "aaaaaaaaaaaa", "repeats"),
     (Kind.PASSWORD, "x9Kx9Kx9Kx9K", "repeats"),
-    (Kind.PASSWORD, "aabbaabaabab", "easy to guess|follows"),
+    (Kind.PASSWORD, "x9xq9xqx99xq", "easy to guess"),
+    (Kind.PASSWORD, "shop-2024-dev", "well-known"),
     (Kind.PASSWORD, "Tq7-vhR2mXw", "shorter than the 12"),
     (Kind.PASSWORD, "changeme", "placeholder"),
     (Kind.PASSWORD, "please-change-me-now", "placeholder"),
@@ -52,8 +53,9 @@ WEAK = [
     (Kind.SIGNING, "xH4v-Kp2Wm9QzR7sT1uYb3Nc6Ed8Fg0", "shorter than the 32"),
     (Kind.SIGNING, "0123456789abcdef0123456789abcdef", "repeats|follows"),
     (Kind.SIGNING, "a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2", "repeats"),
-    (Kind.SIGNING, "ababbabaababbaabababbbaababaabbaabab", "easy to guess|follows"),
+    (Kind.SIGNING, "x9xq9xqx99xqq9x9xqxq99qx9xqx9q9xxq9q", "easy to guess"),
     (Kind.SIGNING, "-----BEGIN PRIVATE KEY-----\nMIGH", "cut short"),
+    (Kind.SIGNING, "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----", "cut short"),
 ]  # fmt: skip
 
 

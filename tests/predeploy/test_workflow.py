@@ -142,7 +142,7 @@ def services() -> dict[str, Any]:
                 "seed": "python seed.py",
             },
             "predeploy": {
-                "environment": {"required": ["SHOP_DB", "REDIS_URL", "SECRET_KEY", "REGION"]},
+                "environment": {"required": ["SHOP_DB", "REDIS_URL", "SECRET_KEY", "REGION", "PLACE", "MAIL_URL"]},
                 "login": {"request": {"url": "/login", "json": {"p": "${ADMIN_PASSWORD}"}}},
             },
         },
@@ -151,8 +151,12 @@ def services() -> dict[str, Any]:
 
 def test_it_is_read_off_the_manifest(shop: Any) -> None:
     (shop.root / "api").mkdir()
-    shop.write(services(), git={"branch": "dev", "sync": {"promote": {"stable": "dev"}, "branches": ["dev", "stable"]}})
-    (shop.root / ".env").write_text("REGION=eu\n")
+    (shop.root / "x.yml").write_text("x: ${REGION:-eu} ${MAIL_URL:-smtp://ada:pass@mail.example}")
+    shop.write(
+        services(), git={"branch": "dev", "sync": {"promote": {"stable": "dev"}, "branches": ["dev", "stable"]}},
+        compose={"file": "x.yml"},
+    )  # fmt: skip
+    (shop.root / ".env").write_text("PLACE=here\nSHOP_DB=postgresql://own:secret@localhost/mine\n")
     shop.repository()
     missing = shop.run("ci", "check")
     assert (missing.returncode, "devctl ci github" in missing.stderr) == (1, True)
@@ -166,7 +170,7 @@ def test_it_is_read_off_the_manifest(shop: Any) -> None:
     assert job["env"] == {
         "DOCKER_HOST": "unix:///none",
         "SHOP_DB": "postgresql://shop:${{ github.sha }}@localhost:5432/goods_ci", "REDIS_URL": "redis://localhost:6379/0",
-        "REGION": "eu",
+        "REGION": "eu", "PLACE": "${{ vars.PLACE }}", "MAIL_URL": "${{ vars.MAIL_URL }}",
     }  # fmt: skip
     runs = [step["run"].strip() for step in job["steps"] if "run" in step]
     assert runs[0].startswith("python -m pip install --quiet controlcore-devctl==")

@@ -52,11 +52,17 @@ def development(root: Path, files: Iterable[Path], environment: Mapping[str, str
     """The values that variables have on developers' machines: those of ``.env``, and the defaults
     ``${VAR:-default}`` that stand in ``files`` (the manifest, Compose files). A file that can't be read says
     nothing."""
-    found: dict[str, set[str]] = {}
+    found = {name: set(values) for name, values in defaults(files).items()}
     own = root / ".env"
     if own.is_file():
         for name, value in envfile.read(own, environment).items():
             found.setdefault(name, set()).add(value)
+    return {name: frozenset(values) for name, values in found.items()}
+
+
+def defaults(files: Iterable[Path]) -> dict[str, frozenset[str]]:
+    """The defaults of variables, ``${VAR:-default}``, that stand in ``files``. One that can't be read says nothing."""
+    found: dict[str, set[str]] = {}
     for file in files:
         for name, value in _DEFAULT.findall(_text(file)):
             found.setdefault(name, set()).add(value)

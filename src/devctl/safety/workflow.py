@@ -90,7 +90,13 @@ def _texts(recipe: Recipe) -> Iterator[str]:
         yield from (step.name, step.run, step.folder)
     for store in recipe.stores:
         yield from (store.image, *(value for value in store.variables.values() if value != PASSWORD))
-    yield from (value.replace(PASSWORD, "") for value in recipe.variables.values())
+    yield from recipe.branches
+    yield from (_theirs(name, value) for name, value in recipe.variables.items())
+
+
+def _theirs(name: str, value: str) -> str:
+    """The value without the expressions that we put there."""
+    return value.replace(PASSWORD, "").replace(f"${{{{ vars.{name} }}}}", "")
 
 
 def _head(recipe: Recipe) -> Iterator[str]:

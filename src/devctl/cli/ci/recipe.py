@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from devctl.manifest.interpolate import TemplateError, fill, variables
 from devctl.safety import cache
 from devctl.safety.policy import harmless
 from devctl.safety.secrets import kind_of
+from devctl.safety.target import defaults, hidden
 from devctl.safety.url import DatabaseUrl, Dialect, UrlError, parse
 from devctl.safety.workflow import FILE, PASSWORD, ExpressionError, Recipe, Step, Store, workflow
 
@@ -43,6 +44,10 @@ class Written:
         self.present = self.file.read_text(encoding="utf-8") if self.file.is_file() else None
         known = INSTALLED.search(self.present or "")
         self.install = install or (shlex.split(known["command"])[0] if known else "")
+        if not self.install.isprintable():
+            raise DevctlError(
+                "the command is more than one line", hint="write a script, and name that", code=Exit.USAGE
+            )
         self.command = f"devctl ci github --install {shlex.quote(self.install)}" if self.install else "devctl ci github"
         self.wanted = self._wanted(place)
 
@@ -152,7 +157,7 @@ def _stores(case: Case) -> tuple[list[Store], dict[str, str]]:
             address = f"postgresql://{user}:{PASSWORD}@localhost:5432/{name}"
             values |= dict.fromkeys(variables(service.database.url if service.database else "")[:1], address)
         for name in case.named(service):
-            known = case.development.get(name, ())
+            known = _defaults(case).get(name, ())
             if CACHE.fullmatch(name) or any(cache.is_cache(value) for value in known):
                 image = _first(images, "redis|valkey", REDIS)
                 stores.setdefault("redis", Store("redis", image, 6379, "redis-cli ping"))
@@ -161,7 +166,7 @@ def _stores(case: Case) -> tuple[list[Store], dict[str, str]]:
 
 
 def _postgres(url: DatabaseUrl, images: Iterable[str]) -> Store:
-    user, name = url.user or "postgres", url.name or "postgres"
+    user, name = (each if re.fullmatch(r"\w+", each) else "postgres" for each in (url.user, url.name))
     name += "" if harmless(name) else "_ci"  # what a runner's port leads to can't be seen: the name has to say it
     known = {"POSTGRES_USER": user, "POSTGRES_PASSWORD": PASSWORD, "POSTGRES_DB": name}
     image = _first(images, "postgres|postgis|timescale|pgvector", POSTGRES)
@@ -173,10 +178,16 @@ def _first(images: Iterable[str], pattern: str, otherwise: str) -> str:
 
 
 def _url(case: Case, service: Service) -> DatabaseUrl | None:
-    """The database's address as on developers' machines."""
+    """The database's address by the manifest's own default, wherever the workflow is written: no ``.env`` has a
+    say."""
+    if service.database is None:
+        return None
     try:
-        return parse(fill(service.database.url, case.place.environment)) if service.database else None
-    except (TemplateError, UrlError):
+        return parse(fill(service.database.url, {}))
+    except TemplateError:
+        name = case.manifest.name.replace("-", "_")
+        return DatabaseUrl(Dialect.POSTGRESQL, user=name, name=name)
+    except UrlError:
         return None
 
 
@@ -200,12 +211,18 @@ def _images(case: Case) -> list[str]:
 
 
 def _others(case: Case, services: Iterable[Service], known: set[str]) -> dict[str, str]:
-    """Required variables that are neither secret nor an address of a store: as on developers' machines, or else
-    those of the repository."""
+    """Required variables that are neither secret nor an address of a store: the default that the manifest or a
+    Compose file has, else the variable of the repository on GitHub. Nothing of one machine alone gets in."""
     found = {}
     for service in services:
         for name in asked_of(service).get("required", ()):
             if name not in known:
-                values = sorted(case.development.get(name, ()))
-                found[name] = values[0] if values else ""
-    return {name: value for name, value in found.items() if value}
+                values = sorted(each for each in _defaults(case).get(name, ()) if not hidden({name: each}))
+                found[name] = values[0] if values else f"${{{{ vars.{name} }}}}"
+    return found
+
+
+def _defaults(case: Case) -> Mapping[str, Collection[str]]:
+    """The defaults ``${VAR:-…}`` that are in the repository for everybody."""
+    stack = case.manifest.compose
+    return defaults([Path(case.manifest.file), *(Path(file) for file in (stack.files if stack else ()))])

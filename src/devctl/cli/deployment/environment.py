@@ -38,11 +38,22 @@ def _required(case: Case, service: Service) -> Outcome:
 def _weak(case: Case, service: Service) -> Outcome:
     secrets = secrets_in(case.values(service))
     doors = open_doors(addresses_in(case.values(service)))
-    problems = [*weak(secrets, case.words), *doors]
+    problems = [*weak(secrets, case.words), *doors, *_in_git(case)]
     if not problems:
         return passed(f"{len(secrets)} passwords and keys looked at, none weak" if secrets else "it has none")
     hint = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes a good one"
     return failed(_said(problems), hint)
+
+
+def _in_git(case: Case) -> list[Problem]:
+    """Whether the file with the secrets is in the repository, where everybody has it for ever."""
+    from devctl.git.repository import Repository
+
+    file = case.target.file
+    if not file or not secrets_in(case.target.values):
+        return []
+    tracked = Repository(case.root).ask("ls-files", "--error-unmatch", "--", file).code == 0
+    return [Problem(case.target.source, "is in git, with its secrets")] if tracked else []
 
 
 def _unprotected(case: Case, service: Service) -> Outcome:

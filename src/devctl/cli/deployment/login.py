@@ -7,28 +7,27 @@ with the scratch database and with secrets made up for the occasion: what it is,
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from devctl.cli.db.place import Target
-from devctl.cli.db.reach import holders_of_address
+from devctl.cli.db.reach import holders_of_address, identity_of
 from devctl.cli.deployment.case import Case, Task
 from devctl.cli.deployment.moved import address, moved
-from devctl.cli.deployment.place import migrations_on, trying
-from devctl.command import CommandError, output
+from devctl.cli.deployment.place import trying
 from devctl.core.model import Service
 from devctl.core.state import AnyEvent, Exited, Identity, Started, StartFailed
 from devctl.errors import DevctlError, Exit
 from devctl.manifest.interpolate import TemplateError, fill_all
 from devctl.safety.interpreter import native
+from devctl.safety.migrations import Migrations, Reach, scripts_of, seed
 from devctl.safety.secrets import kind_of
 from devctl.safety.url import DatabaseUrl
 from devctl.safety.verdict import Level, Outcome, failed, passed
@@ -37,8 +36,6 @@ PATIENCE = 30.0
 """Seconds the login itself may take."""
 STARTING = 90.0
 """Seconds the service may take to become healthy at least, whatever its start_period: it isn't up in a hurry here."""
-SEEDING = 300.0
-"""Seconds a seed may take."""
 
 
 def tasks(case: Case, service: Service) -> Iterator[Task]:
@@ -79,36 +76,33 @@ def made_up(case: Case, service: Service) -> dict[str, str]:
 def _filled(near: Target, url: DatabaseUrl, given: Mapping[str, str]) -> str:
     """Migrate and seed the scratch database; what was done, in words."""
     service, database = near.service, near.service.database
+    interpreter = native(service, near.place.environment)
+    interpreter = replace(interpreter, environment={**interpreter.environment, **given})
+    reach = Reach(interpreter, url.text(), url.name, identity_of(url), holders_of_address(near), [near.url])
     said = []
     if database and database.migrations:
-        applied = migrations_on(near, url).upgrade()
+        applied = Migrations(reach, scripts_of(database.migrations, service.path, service.name)).upgrade()
         said.append(f"{len(applied)} migrations")
     if database and database.seed:
-        interpreter = native(service, near.place.environment)
-        path = f"{Path(interpreter.argv[0]).parent}{os.pathsep}{interpreter.environment.get('PATH', '')}"
-        environment = {**interpreter.environment, **given, "PATH": path}
-        try:
-            output(database.seed, cwd=interpreter.folder, env=environment, timeout=SEEDING)
-        except CommandError as error:
-            what = "the seed fails on a fresh database"
-            raise DevctlError(what, service.name, error.why, error.hint, details=error.details) from error
+        seed(reach, database.seed)
         said.append("the seed")
     return f" after {' and '.join(said)} on a scratch database" if said else ""
 
 
 def _tried(case: Case, service: Service, given: Mapping[str, str], done: str) -> Outcome:
     trial = moved(service, _free_port(), given)
+    said: Any = (service.predeploy or {})["login"]
+    shown = said["request"]["url"].partition("?")[0]  # as the manifest has it: filled in, it may hold a secret
     try:
-        login: Any = fill_all((service.predeploy or {})["login"], {**case.place.environment, **given})
+        login: Any = fill_all(said, {**case.place.environment, **given})
     except TemplateError as error:
         raise DevctlError(error.message, f"{service.name}.predeploy.login", hint=error.hint) from error
     usual, port = service.ports[0].number, int((trial.process.environment if trial.process else {})["PORT"])
     url = address(login["request"]["url"], usual, port)
     status = asyncio.run(_Trial(case, trial).request(login["request"], url))
     if any(low <= status <= high for low, high in login["status"]):
-        return passed(f"HTTP {status} from {login['request']['url']}{done}")
-    hint = f"devctl up {service.name}, and log in by hand"
-    return failed(f"HTTP {status} from {login['request']['url']}{done}", hint)
+        return passed(f"HTTP {status} from {shown}{done}")
+    return failed(f"HTTP {status} from {shown}{done}", f"devctl up {service.name}, and log in by hand")
 
 
 def _free_port() -> int:
