@@ -57,7 +57,9 @@ class Team:
         return self.git("rev-parse", "HEAD").strip()
 
     def section(self, **more: object) -> GitRepository:
-        return GitRepository(path=str(self.here), **{"branch": "dev", "timeout": 30.0, **more})  # type: ignore[arg-type]
+        return GitRepository(
+            path=str(self.here), **{"branch": "dev", "timeout": 30.0, "remotes": {"origin": "", "org": ""}, **more}
+        )  # type: ignore[arg-type]
 
     def pull(self, **more: object) -> Outcome:
         return asyncio.run(Puller(self.section(**more), self.workspace, self.landed.append).run())
@@ -108,7 +110,18 @@ def test_what_a_colleague_pushed_to_the_other_remote_comes_too(team: Team) -> No
     assert sum(each.number for each in team.landed) == 3 == outcome.number + 1
 
 
+def test_what_lies_on_a_remote_that_the_manifest_does_not_name_is_fetched_and_not_taken(team: Team) -> None:
+    """A colleague's own remote, say: nobody has looked at what is there."""
+    team.new_remote("bob")
+    before = team.head()
+    theirs = team.push({"a": "one\n"}, to="bob")
+    assert team.pull() == Outcome(path=str(team.here))
+    assert team.head() == before
+    assert team.git("rev-parse", "bob/dev").strip() == theirs
+
+
 def test_work_beside_what_comes_stays_byte_for_byte(team: Team) -> None:
+    team.git("config", "merge.autoStash", "true")  # it would forget what was staged
     (team.here / "mine").write_text("untracked\n")
     (team.here / "a").write_text("zero\nand mine\n")
     team.git("add", "a")

@@ -23,8 +23,9 @@ from devctl.git.pull.policy import (
 )
 
 DEV = Standing(
-    path="web", wanted="dev", head="h", branch="dev", upstream="origin/dev", remotes=("origin", "org"),
-    tracking={"origin/dev": "o", "org/dev": "g", "origin/other": "x"},
+    path="web", wanted="dev", head="h", branch="dev", upstream="origin/dev", remotes=("origin", "org", "bob"),
+    trusted=("origin", "org"),
+    tracking={"origin/dev": "o", "org/dev": "g", "origin/other": "x", "bob/dev": "b"},
 )  # fmt: skip
 with_ = msgspec.structs.replace
 
@@ -54,8 +55,8 @@ def test_each_reason_not_to_ask_is_one_line_with_the_way_out(found: Standing, to
 
 
 def test_otherwise_all_remotes_are_asked() -> None:
-    assert begin(DEV) == Fetch(("origin", "org"))
-    assert begin(with_(DEV, wanted="", branch="feature")) == Fetch(("origin", "org"))
+    assert begin(DEV) == Fetch(("origin", "org", "bob"))
+    assert begin(with_(DEV, wanted="", branch="feature")) == Fetch(("origin", "org", "bob"))
     never = begin(DEV, "never")
     assert isinstance(never, Stay)
     assert never.quiet
@@ -85,6 +86,8 @@ def test_gone_apart_and_nothing_to_follow_are_told() -> None:
     assert said(decide(gone, {"org/dev": Distance(0, 1)}, {})) == (
         "not pulled: origin/dev is not there (any more) -> git -C web push -u origin dev"
     )
+    only_bob = with_(lost, tracking={"bob/dev": "b"})
+    assert said(decide(only_bob, {}, {})).endswith("git -C web branch --set-upstream-to=bob/dev")
     local = with_(DEV, upstream="refs/heads/main")
     assert "which is on no remote" in said(decide(local, {}, {}))
 

@@ -15,7 +15,8 @@ SHOWN = 2
 class Standing(Value):
     """A repository as it is found. ``path`` is as a person here would write it; ``wanted`` is the manifest's branch, ""
     for whichever it is on. ``upstream`` is what the branch follows ("origin/dev", or a local branch's full ref), "" for
-    nothing. ``tracking``: remote branch → commit, as last fetched; ``remotes`` names those that are set up."""
+    nothing. ``tracking``: remote branch → commit, as last fetched; ``remotes`` names those that are set up, ``trusted``
+    those of them that the manifest names."""
 
     path: str
     wanted: str = ""
@@ -27,6 +28,7 @@ class Standing(Value):
     unmerged: tuple[str, ...] = ()
     upstream: str = ""
     remotes: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
     tracking: dict[str, str] = {}
 
 
@@ -96,8 +98,9 @@ def begin(standing: Standing, pull: str = "ff-only") -> Fetch | Stay:
 
 
 def candidates(standing: Standing) -> tuple[str, ...]:
-    """The remote branches that HEAD may be brought forward to: what it follows first, then its namesakes."""
-    namesakes = [f"{remote}/{standing.branch}" for remote in standing.remotes]
+    """The remote branches that HEAD may be brought forward to: what it follows first, then its namesakes where the
+    manifest says that they are the same. A colleague's own remote is none of them."""
+    namesakes = [f"{remote}/{standing.branch}" for remote in standing.remotes if remote in standing.trusted]
     return tuple(ref for ref in dict.fromkeys((standing.upstream, *namesakes)) if ref in standing.tracking)
 
 
@@ -109,7 +112,8 @@ def decide(
     git = git_in(standing.path)
     known = candidates(standing)
     if not standing.upstream:
-        near = next(iter(known), "")
+        namesakes = (f"{remote}/{standing.branch}" for remote in standing.remotes)
+        near = next((ref for ref in (*known, *namesakes) if ref in standing.tracking), "")
         follow = (
             f"{git} branch --set-upstream-to={near}"
             if near
