@@ -255,6 +255,7 @@ def standing(section: GitRepository, facts: RepositoryFacts, shown: str) -> Stan
         unmerged=facts.unmerged,
         upstream=upstream,
         remotes=tuple(facts.remotes),
+        trusted=tuple(section.remotes),
         tracking=facts.tracking,
     )
 
