@@ -265,6 +265,15 @@ def test_a_server_that_is_not_a_developers_own_is_never_tried_out_on(shop: Shop)
         shop.server.ask(f"drop database {shop.database}_prod")
 
 
+def test_an_address_that_only_production_has_is_read_and_nothing_is_tried_out_there(shop: Shop) -> None:
+    shop.upgrade("first")
+    shop.manifest(database={"url": "${DATABASE_URL}", "migrations": "migrations"})
+    checks = shop.checks("database", "rehearsal", "login")
+    assert [each["result"] for each in checks.values()] == ["pass", "skip", "skip"], checks
+    assert "there is no server to try it out on: the variable DATABASE_URL is not set" in checks["login"]["evidence"]
+    assert shop.server.scratches() == []
+
+
 def test_a_login_that_fails_blocks(shop: Shop) -> None:
     shop.manifest(login={"request": {"url": "/login", "json": {"user": "admin", "password": "other"}}})
     found = shop.checks("login")["login"]

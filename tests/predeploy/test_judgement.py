@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devctl.safety.environment import form, open_doors, required, unprotected
+from devctl.safety.environment import form, is_strict, open_doors, required, unprotected
 from devctl.safety.release import Head, Image, Tie, clean, images, pushed, relations, right_branch
 from devctl.safety.target import addresses_in, development, hidden, is_local, read, secrets_in
 from devctl.safety.verdict import Check, Level, Outcome, Result, may_deploy, meant
@@ -87,13 +87,15 @@ def test_tls_is_demanded_of_what_leaves_this_machine(url: str, fits: bool) -> No
 
 
 def test_a_store_elsewhere_needs_a_password() -> None:
-    assert (
-        open_doors(addresses_in({"A": "redis://cache.example", "B": "https://a.example", "C": "redis://localhost"}))[
-            0
-        ].name
-        == "A"
-    )
+    values = {"A": "redis://cache.example", "B": "https://a.example", "C": "redis://localhost"}
+    assert [each.name for each in open_doors(addresses_in(values))] == ["A"]
     assert open_doors(addresses_in({"A": "rediss://:p@cache.example", "B": "postgresql://u@d.e/x?sslcert=c"})) == []
+
+
+def test_which_environments_outsiders_reach() -> None:
+    assert [name for name in ("production", "Staging", "eu", "ci", "CI", "dev", "test") if is_strict(name)] == [
+        "production", "Staging", "eu",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -246,6 +248,55 @@ def test_a_cache_is_asked_with_its_credentials(
         thread.join()
     assert (found["result"], said in found["evidence"]) == (result, True), found
     assert password not in json.dumps(found)
+
+
+def test_a_real_redis(shop: Any, containers: Any, poll: Any) -> None:
+    with containers("redis", 6379, {}) as port:
+
+        def listens() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        poll(listens, what="Redis listens")
+        shop.write({"api": {"external": True, "predeploy": {"environment": {"required": ["CACHE"]}}}})
+        for url, result in (("", "pass"), ("/3", "pass"), ("/999", "fail")):
+            shop.env(CACHE=f"redis://127.0.0.1:{port}{url}")
+            found = poll(lambda: _settled(shop.checks("--only", "cache")["api/cache"]), timeout=60)
+            assert found["result"] == result, found
+        shop.env(CACHE=f"redis://:kR9x-Zp4-tokentoken@127.0.0.1:{port}")
+        found = shop.checks("--only", "cache")["api/cache"]
+        assert (found["result"], "asks for no password, yet one is set" in found["evidence"]) == ("fail", True), found
+
+
+def _settled(found: dict[str, str]) -> dict[str, str]:
+    """Nothing while the container's port leads to a server that is only starting."""
+    return {} if "does not answer" in found["evidence"] else found
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(shop: Any, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+         "/CN=localhost", "-keyout", key, "-out", certificate, "-days", "2"],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        thread = threading.Thread(target=_shake, args=(server, context))
+        thread.start()
+        shop.write({"api": {"external": True, "predeploy": {"environment": {"required": ["CACHE"]}}}})
+        shop.env(CACHE=f"rediss://localhost:{server.getsockname()[1]}")
+        found = shop.checks("--only", "cache")["api/cache"]
+        thread.join()
+    assert (found["result"], "certificate is not trusted" in found["evidence"]) == ("fail", True), found
+
+
+def _shake(server: socket.socket, context: ssl.SSLContext) -> None:
+    connection, _ = server.accept()
+    with connection, contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True):
+        pass
 
 
 def _serve(server: socket.socket, answers: dict[str, bytes]) -> None:

@@ -30,16 +30,33 @@ class Task(NamedTuple):
     run: Callable[[], Outcome]
 
 
+class Known(Place):
+    """A place whose manifest is known already."""
+
+    def __init__(self, file: Path, manifest: Manifest) -> None:
+        super().__init__(file)
+        self._manifest = manifest
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest."""
+        return self._manifest
+
+
 @dataclass(frozen=True)
 class Case:
     """What is to be deployed: these services, with the values of ``target``."""
 
-    place: Place
-    manifest: Manifest
+    place: Known
     target: Target
     services: tuple[Service, ...]
     all_services: tuple[Service, ...] = ()
     """Those that were named, or else every one of the manifest."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest, with what stands nowhere but in the environment to be deployed to."""
+        return self.place.manifest
 
     @property
     def root(self) -> Path:

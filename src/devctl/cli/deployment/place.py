@@ -11,27 +11,21 @@ from functools import cached_property
 
 from devctl.cli.db.place import Target
 from devctl.cli.db.reach import holders_of_address, identity_of, seen_from
-from devctl.cli.deployment.case import Case
+from devctl.cli.deployment.case import Case, Known
 from devctl.cli.inside import interpreter_of
-from devctl.cli.place import Place
-from devctl.core.model import Manifest, Service
+from devctl.core.model import Service
 from devctl.errors import DevctlError, Exit
 from devctl.safety.migrations import Migrations, Reach, scripts_of
 from devctl.safety.scratch import scratch, sweep
 from devctl.safety.url import DatabaseUrl
 
 
-class Deployed(Place):
+class Deployed(Known):
     """The workspace as the environment to be deployed to sees it: what that lacks, this shell doesn't lend it."""
 
     def __init__(self, case: Case) -> None:
-        super().__init__(case.place.file)
+        super().__init__(case.place.file, case.manifest)
         self._case = case
-
-    @cached_property
-    def manifest(self) -> Manifest:
-        """The manifest as the case has it."""
-        return self._case.manifest
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
@@ -49,11 +43,14 @@ def own(case: Case, service: Service) -> Target:
     """A developer's own database, on whose server things may be tried out. Raises DevctlError (exit 3) where there is
     none."""
     found = Target(case.place, service)
-    if not found.standing.local:
-        why = f"{found.url.shown} is none: {found.standing.reason}"
-        hint = "let the manifest's default lead to a database of this machine"
-        raise DevctlError("there is no server to try it out on", why=why, hint=hint, code=Exit.PRECONDITION)
-    return found
+    try:
+        why = "" if found.standing.local else f"{found.url.shown} is none: {found.standing.reason}"
+    except DevctlError as error:  # its address is nowhere but in the environment that is deployed to
+        why = error.what
+    if not why:
+        return found
+    hint = "let database.url have a default that leads to a database of this machine, or set it in .env"
+    raise DevctlError("there is no server to try it out on", why=why, hint=hint, code=Exit.PRECONDITION)
 
 
 @contextmanager

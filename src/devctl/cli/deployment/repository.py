@@ -52,7 +52,7 @@ def tasks(case: Case) -> Iterator[Task]:
     found = checkouts(case)
     fetched = Level.WARNING if in_actions() else Level.REQUIRED
     for each in found:
-        family = "git" if len(found) == 1 else f"git/{each.root.name}"
+        family = "git" if len(found) == 1 else f"git/{os.path.relpath(each.root, case.root)}"
         yield from _of(case, each, family, fetched)
     if found and case.manifest.relations:
         yield Task("relations", Level.WARNING, lambda: _relations(case, found))

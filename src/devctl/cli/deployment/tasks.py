@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from devctl.cli.deployment import commands, database, environment, images, login, repository
-from devctl.cli.deployment.case import Case, Task
+from devctl.cli.deployment.case import Case, Known, Task
 from devctl.cli.place import Place
 from devctl.core.model import Manifest
 from devctl.errors import DevctlError, Exit
@@ -26,7 +26,7 @@ def case_of(place: Place, name: str, services: Sequence[str]) -> Case:
     manifest = _manifest(place, target)
     named = tuple(manifest.services[each] for each in known_services(manifest, services))
     chosen = named or tuple(each for each in manifest.services.values() if each.database or each.predeploy)
-    return Case(place, manifest, target, chosen, named or tuple(manifest.services.values()))
+    return Case(Known(place.file, manifest), target, chosen, named or tuple(manifest.services.values()))
 
 
 def _manifest(place: Place, target: Target) -> Manifest:

@@ -7,13 +7,10 @@ from collections.abc import Iterable
 
 from devctl.safety.verdict import Check, Result
 
-_MOST = 10
-"""GitHub shows so many of one kind a step; what blocks goes first."""
-
 
 def annotated(checks: Iterable[Check], file: str) -> list[str]:
-    """A command for each check that did not pass, those that block as errors. ``file`` is the manifest, from the
-    root of the repository."""
+    """A command for each check that did not pass. Those that block are errors and come first: GitHub shows ten of a
+    kind. ``file`` is the manifest, from the root of the repository."""
     found = sorted((each for each in checks if each.result is not Result.PASS), key=lambda each: not each.blocks)
     return [_command("error" if each.blocks else "warning", each, file) for each in found]
 
