@@ -429,6 +429,18 @@ def test_a_change_between_the_look_and_the_write_is_left_alone(pair: Any) -> Non
     assert pair.carry().result is Result.CONFLICT
 
 
+def test_a_file_that_appears_at_the_last_moment_is_not_replaced(pair: Any) -> None:
+    (pair.source / "a").write_text("one\n")
+
+    def meddle(step: str) -> None:
+        if step == "move":
+            (pair.target / "a").write_text("just now\n")
+
+    assert pair.changes(pair.carry(before=meddle)) == {"a": "conflict"}
+    assert (pair.target / "a").read_text() == "just now\n"
+    assert pair.carry().result is Result.CONFLICT
+
+
 def test_a_source_that_changes_while_it_is_read_is_not_carried_half(pair: Any) -> None:
     (pair.source / "a").write_text("one\n")
     (pair.source / "b").write_text("one\n")

@@ -151,6 +151,7 @@ class Carrier:
                 if present == FOLDER:
                     _remove_folders(folder, name)
                     self._before("put in the folder's place")
+                self._before("move")
                 if not _moved(workshop, made, folder, name, over=change.before not in {ABSENT, FOLDER}):
                     return "it was changed there just now"
                 os.fsync(folder)
