@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -54,6 +55,25 @@ def test_a_missing_source_is_said_in_words(mirrored: Any) -> None:
     assert said.returncode == 1
     assert "there is no folder to carry over from" in said.stdout
     assert "Traceback" not in said.stdout + said.stderr
+
+
+def test_check_knows_before(mirrored: Any) -> None:
+    assert "mirrors" not in mirrored.run("check").stdout
+    (mirrored.root / "core/a").unlink()
+    (mirrored.root / "core").rmdir()
+    assert "mirrors: there is no folder core: nothing can be carried over" in mirrored.run("check").stdout
+
+
+def test_sync_carries_over_before_it_commits(mirrored: Any) -> None:
+    planned = json.loads(mirrored.run("sync", "--json", "--dry-run").stdout)["mirrors"]
+    done = json.loads(mirrored.run("sync", "--json").stdout)["mirrors"]
+    assert planned == done
+    assert done == [{"from": "core", "to": "tenant", "result": "copied", "reason": "", "files": ["a"], "conflicts": []}]
+    (mirrored.root / "tenant/a").write_text("mine\n")
+    said = mirrored.run("sync", "--json")
+    (mirror,) = json.loads(said.stdout)["mirrors"]
+    assert (said.returncode, mirror["result"], mirror["conflicts"]) == (1, "conflict", ["a"])
+    assert "devctl mirror --diff" in mirrored.run("sync").stdout
 
 
 def test_a_manifest_without_mirrors(place: Any) -> None:

@@ -32,6 +32,7 @@ def inspect(place: Place) -> list[Finding]:
         *_engine(place, manifest),
         *(finding for service in manifest.services.values() for finding in _service(manifest, service)),
         *_repositories(manifest),
+        *_mirrors(manifest),
     ]
 
 
@@ -178,6 +179,16 @@ def _repositories(manifest: Manifest) -> Iterator[Finding]:
             yield Finding(Level.GOOD, "git", f"{where} is a repository")
         else:
             yield Finding(Level.NOTE, "git", f"{where} is not the root of a repository: sync skips it")
+
+
+def _mirrors(manifest: Manifest) -> Iterator[Finding]:
+    """A target is made where the folder above it is there."""
+    for mirror in manifest.mirrors:
+        missing = [] if Path(mirror.source).is_dir() else [mirror.source]
+        missing += [] if Path(mirror.target).parent.is_dir() else [mirror.target]
+        for path in missing:
+            text = f"there is no folder {_shown(manifest, path)}: nothing can be carried over"
+            yield Finding(Level.NOTE, "mirrors", text, "get the sources, or correct mirrors")
 
 
 def _shown(manifest: Manifest, path: str) -> str:
