@@ -99,13 +99,19 @@ def strong() -> dict[str, str]:
 IMAGES = {"postgres": "POSTGRES_IMAGE", "redis": "REDIS_IMAGE"}
 
 
+class Port(int):
+    """A port of this machine, and the address of the container it leads to."""
+
+    inside = ""
+
+
 class Server:
-    """A PostgreSQL for the whole session, in a container."""
+    """A PostgreSQL for the whole session, in a container whose own address is ``inside``: that one isn't loopback."""
 
     user, password = "shop", "Ys4-localOnly-9"
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, port: int, inside: str) -> None:
+        self.port, self.inside = port, inside
 
     def url(self, name: str, password: str = "") -> str:
         """The address of a database."""
@@ -127,7 +133,7 @@ def server() -> Iterator[Server]:
     """PostgreSQL; without an engine the test is skipped, or fails where DEVCTL_REQUIRE_DOCKER=1."""
     variables = {"POSTGRES_USER": Server.user, "POSTGRES_PASSWORD": Server.password}
     with container("postgres", 5432, variables) as port:
-        made = Server(port)
+        made = Server(port, port.inside)
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -149,7 +155,7 @@ def database(server: Server) -> Iterator[str]:
 
 
 @contextmanager
-def container(kind: str, port: int, variables: Mapping[str, str]) -> Iterator[int]:
+def container(kind: str, port: int, variables: Mapping[str, str]) -> Iterator[Port]:
     """A container of a test image; the port of this machine that leads to its ``port``."""
     from docker import APIClient
 
@@ -166,8 +172,10 @@ def container(kind: str, port: int, variables: Mapping[str, str]) -> Iterator[in
     made = api.create_container(image, environment=dict(variables), host_config=settings, ports=[port])
     try:
         api.start(made["Id"])
-        found = api.inspect_container(made["Id"])["NetworkSettings"]["Ports"][f"{port}/tcp"]
-        yield int(found[0]["HostPort"])
+        network = api.inspect_container(made["Id"])["NetworkSettings"]
+        found = Port(network["Ports"][f"{port}/tcp"][0]["HostPort"])
+        found.inside = next(iter(network["Networks"].values()))["IPAddress"]
+        yield found
     finally:
         api.remove_container(made["Id"], force=True, v=True)
         api.close()

@@ -265,6 +265,28 @@ def test_a_server_that_is_not_a_developers_own_is_never_tried_out_on(shop: Shop)
         shop.server.ask(f"drop database {shop.database}_prod")
 
 
+def test_a_database_elsewhere_must_be_spoken_to_with_tls(shop: Shop, strong: dict[str, str]) -> None:
+    if sys.platform != "linux":
+        pytest.skip("a container's own address is reached on Linux alone")
+    address = shop.server.url(shop.database).replace(f"127.0.0.1:{shop.server.port}", f"{shop.server.inside}:5432")
+    shop.workspace.env(DATABASE_URL=address, **strong)
+    found = shop.checks("tls", "database")
+    assert [each["result"] for each in found.values()] == ["fail", "fail"], found
+    assert "does not demand TLS" in found["tls"]["evidence"]
+    assert "without TLS" in found["database"]["evidence"]
+    shop.workspace.env(DATABASE_URL=f"{address}?sslmode=require", **strong)
+    found = shop.checks("tls", "database")
+    assert found["tls"]["result"] == "pass"
+    assert found["database"]["result"] == "skip", "it has no TLS, so nobody gets in"
+
+
+def test_what_the_environment_lacks_this_shell_does_not_lend_it(shop: Shop, strong: dict[str, str]) -> None:
+    shop.manifest(database={"url": "${DATABASE_URL:-postgresql://shop@127.0.0.1:1/none}"})
+    shop.workspace.env(**strong)
+    good = shop.server.url(shop.database)
+    assert shop.checks("database", DATABASE_URL=good)["database"]["result"] == "skip"
+
+
 def test_an_address_that_only_production_has_is_read_and_nothing_is_tried_out_there(shop: Shop) -> None:
     shop.upgrade("first")
     shop.manifest(database={"url": "${DATABASE_URL}", "migrations": "migrations"})
