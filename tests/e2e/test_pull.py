@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -313,24 +312,33 @@ def test_what_could_not_be_pushed_is_pushed_by_the_next_up(team: Team, free_port
     assert "git" not in team.bench.up("api").out
 
 
-def test_a_pulled_build_context_makes_the_image_anew(team: Team, docker: Any) -> None:
+def test_a_pulled_build_context_makes_the_image_anew_and_a_mounted_file_restarts_the_container(
+    docker: Any, team: Team
+) -> None:
+    """The engine's fixture comes first, so that it ends last: after ``down``."""
     bench = team.bench
     dockerfile = f'FROM {docker.images["busybox"]}\nCOPY page /page\nCMD ["sleep", "600"]\n'
-    team.push({"box/Dockerfile": dockerfile, "box/page": "old\n"})
+    team.push({"box/Dockerfile": dockerfile, "box/page": "old\n", "conf/gate": "1\n"})
     team.git("pull", "-q")
-    stack = {"services": {"box": {"build": str(team.src / "box"), "init": True, "stop_grace_period": "1s"}}}
+    quick = {"init": True, "stop_grace_period": "1s"}
+    asleep = {"image": docker.images["busybox"], "command": ["sleep", "600"], **quick}
+    box = {"build": str(team.src / "box"), **quick}
+    stack = {"services": {"box": box, "gate": {**asleep, "volumes": [f"{team.src}/conf:/conf:ro"]}, "calm": asleep}}
     (bench.root / "compose.yml").write_text(json.dumps(stack))
     section = {"path": "src", "branch": "dev", "sync": {"timeout": "60s"}}
-    calm = {"path": ".", "command": [sys.executable, "-c", "import time; time.sleep(600)"]}
     compose = {"file": "compose.yml", "project": docker.project}
-    bench.write({"box": {"compose": "box"}, "calm": calm}, compose=compose, git=section)
+    bench.write({name: {"compose": name} for name in stack["services"]}, compose=compose, git=section)
     bench.up()
-    before = team.pids()
-    old = docker.container("box")["Id"]
-    team.push({"box/page": "new\n"})
+    before = {name: docker.container(name) for name in stack["services"]}
+    team.push({"box/page": "new\n", "conf/gate": "2\n"})
     out = bench.up().out
-    assert "box: 1 commit pulled, image rebuilt, restarted" in out or "box: image rebuilt, restarted" in out
-    assert docker.container("box")["Id"] != old
-    found = docker.api.exec_start(docker.api.exec_create(docker.container("box")["Id"], ["cat", "/page"])["Id"])
+    assert "box: image rebuilt, restarted" in out
+    assert "gate: 1 commit pulled, restarted" in out
+    after = {name: docker.container(name) for name in stack["services"]}
+    assert after["box"]["Id"] != before["box"]["Id"]
+    found = docker.api.exec_start(docker.api.exec_create(after["box"]["Id"], ["cat", "/page"])["Id"])
     assert found == b"new\n"
-    assert team.pids()["calm"] == before["calm"]
+    began = {name: (before[name]["State"]["StartedAt"], after[name]["State"]["StartedAt"]) for name in before}
+    assert after["gate"]["Id"] == before["gate"]["Id"]
+    assert began["gate"][0] != began["gate"][1]
+    assert began["calm"][0] == began["calm"][1]

@@ -431,6 +431,15 @@ def test_a_service_is_touched_by_its_folder_its_env_file_its_setup_and_its_one_s
     }  # fmt: skip
 
 
+def test_a_container_is_outdated_when_what_is_mounted_into_it_changed(team: Team) -> None:
+    gateway = Service(name="gateway", runtime=Runtime.CONTAINER, compose="gw", path=str(team.here / "gateway"))
+    team.push({"conf/gateway.conf": "1"})
+    team.pull()
+    mounted = {"gw": (str(team.here / "conf/gateway.conf"), "/var/run/docker.sock")}
+    assert touched({"gateway": gateway}, team.landed[0], mounted).outdated == {"gateway": "1 commit pulled"}
+    assert touched({"gateway": gateway}, team.landed[0], {"gw": (str(team.here / "other"),)}).outdated == {}
+
+
 def test_a_service_reached_by_a_symlink_is_touched_all_the_same(team: Team, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(team.here)
     team.push({"api/x": "1"})

@@ -143,12 +143,13 @@ class Pull:
     def _landed(self, landed: Landed) -> None:
         """In a thread that nobody breaks off: what came to lie under running services is told the supervisor."""
         from devctl.git.pull.touch import touched
+        from devctl.runtimes.compose_config import binds_of
 
         self._tell(
             Told(self._name(landed.path), f"{count(landed.number, 'commit')} pulled from {landed.ref}", good=True)
         )
         request = self._renewed(landed)
-        found = touched(request.manifest.services, landed)
+        found = touched(request.manifest.services, landed, binds_of(self._place.workspace.folder))
         commits = {**self.sight.commits}
         for service, number in found.commits.items():
             commits[service] = commits.get(service, 0) + number

@@ -34,7 +34,8 @@ class Build(Value):
 class ComposeService(Value):
     """A service of the compose file. ``hash`` is what a current container carries as its config-hash label.
 
-    ``scaled``: the file asks for several containers, of which devctl runs one.
+    ``scaled``: the file asks for several containers, of which devctl runs one. ``binds`` are files and folders of this
+    machine that are mounted into it.
     """
 
     hash: str
@@ -43,6 +44,7 @@ class ComposeService(Value):
     ports: tuple[int, ...] = ()
     scaled: bool = False
     network_mode: str = ""
+    binds: tuple[str, ...] = ()
 
 
 class StackConfig(Value):
@@ -85,6 +87,15 @@ class ConfigCache:
         write_atomic(self._file, msgspec.json.encode(remembered))
 
 
+def binds_of(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Compose service → what of this machine is mounted into it, as Compose was last told; {} when it never was."""
+    try:
+        found = msgspec.json.decode((folder / "compose.json").read_bytes(), type=_Remembered)
+    except (OSError, msgspec.DecodeError):
+        return {}
+    return {name: service.binds for name, service in found.config.services.items()}
+
+
 def parse(config: str, hashes: str, project: str) -> StackConfig:
     """What `config --format json` and `config --hash '*'` say."""
     tree = _tree(config)
@@ -120,6 +131,7 @@ def _service(project: str, name: str, entry: Mapping[str, Any], label: str) -> C
         build=_build(build) if build else None,
         ports=tuple(int(port["published"]) for port in entry.get("ports") or () if _single(port)),
         network_mode=str(entry.get("network_mode") or ""),
+        binds=tuple(str(each["source"]) for each in entry.get("volumes") or () if each.get("type") == "bind"),
         scaled=(entry.get("scale") or (entry.get("deploy") or {}).get("replicas") or 1) != 1,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from devctl.command import CommandError
@@ -21,22 +21,28 @@ class Touched(Value):
     outdated: dict[str, str] = {}
 
 
-def touched(services: Mapping[str, Service], landed: Landed) -> Touched:
-    """What ``landed`` means for the services. One git command for each that it touched."""
+def touched(services: Mapping[str, Service], landed: Landed, binds: Mapping[str, tuple[str, ...]] = {}) -> Touched:
+    """What ``landed`` means for the services. ``binds``: compose service → what is mounted into its container. One git
+    command for each service that it touched."""
     root = os.path.realpath(landed.path)
-    inside = {name: _inside(root, service) for name, service in services.items()}
+    mounts = {name: _relative(root, binds.get(each.compose, ())) for name, each in services.items() if each.compose}
+    inside = {name: (*_inside(root, each), *mounts.get(name, ())) for name, each in services.items()}
     hit = {name: places for name, places in inside.items() if _hit(places, landed.files)}
     commits = {name: _commits(landed, places) for name, places in hit.items()}
-    return Touched(commits=commits, outdated=outdated(services, commits))
+    mounted = {name for name, places in mounts.items() if _hit(places, landed.files)}
+    return Touched(commits=commits, outdated=outdated(services, commits, mounted))
 
 
-def outdated(services: Mapping[str, Service], commits: Mapping[str, int]) -> dict[str, str]:
-    """A touched process is, and a one-shot; and whatever needs a one-shot that runs again. A container is made from its
-    image, which is looked at anyway."""
+def outdated(
+    services: Mapping[str, Service], commits: Mapping[str, int], mounted: Collection[str] = ()
+) -> dict[str, str]:
+    """A touched process is, a one-shot, and a container into which it is mounted; and whatever needs a one-shot that
+    runs again. Any other container is made from its image, which is looked at anyway."""
     found: dict[str, str] = {}
     for name, number in commits.items():
         service = services[name]
-        if service.runtime is Runtime.PROCESS or (service.oneshot and service.runtime is Runtime.CONTAINER):
+        container = service.runtime is Runtime.CONTAINER and (service.oneshot or name in mounted)
+        if service.runtime is Runtime.PROCESS or container:
             found[name] = f"{counted(number)} pulled"
     for name in order(services, services):
         service = services[name]
@@ -48,16 +54,17 @@ def outdated(services: Mapping[str, Service], commits: Mapping[str, int]) -> dic
 
 
 def _inside(root: str, service: Service) -> tuple[str, ...]:
-    """Where a service's sources lie in the repository: folders, and files it reads; "." for all of it."""
-    places = [service.path]
+    """Where a service's sources lie in the repository: folders, and files it reads."""
+    places = [service.path] if service.path else []
     if service.process:
         places += [service.process.path, *(step.path for step in service.process.setup), *service.process.env_file]
-    found: dict[str, None] = {}
-    for place in places:
-        path = Path(os.path.realpath(place)) if place else None
-        if path is not None and path.is_relative_to(root):
-            found[path.relative_to(root).as_posix()] = None
-    return tuple(found)
+    return _relative(root, places)
+
+
+def _relative(root: str, places: Iterable[str]) -> tuple[str, ...]:
+    """Those that lie in the repository, relative to its root; "." for all of it."""
+    paths = [Path(os.path.realpath(place)) for place in places]
+    return tuple(dict.fromkeys(path.relative_to(root).as_posix() for path in paths if path.is_relative_to(root)))
 
 
 def _hit(places: tuple[str, ...], files: tuple[str, ...]) -> bool:
