@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded
+from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded, total
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, size
 
@@ -44,17 +44,18 @@ def migration_table(rows: Sequence[MigrationRow], glyphs: Glyphs, width: int) ->
         Column("MESSAGE", tuple(Text(clean(row.message)) for row in rows)),
         Column("FILE", tuple(Text(row.file, style=FAINT) for row in rows)),
     )
-    return _table(columns, glyphs, width)
+    whole = drop_empty(columns)
+    return _table(whole if not width or total(whole) + 2 <= width else whole[:-1], glyphs, width)
 
 
 def copy_table(rows: Sequence[CopyRow], glyphs: Glyphs, width: int) -> list[Text]:
     """A line a backup; ``width`` 0 is a pipe."""
     columns = (
+        Column("BACKUP", tuple(Text(row.name, style=STRONG) for row in rows)),
         Column("WHEN", tuple(Text(row.when) for row in rows)),
         Column("SIZE", tuple(Text(size(row.bytes)) for row in rows), right=True),
         Column("MIGRATION", tuple(Text(row.revision) for row in rows)),
-        Column("BECAUSE", tuple(Text(row.reason, style=FAINT) for row in rows)),
-        Column("BACKUP", tuple(Text(row.name) for row in rows)),
+        Column("BECAUSE", tuple(Text(clean(row.reason), style=FAINT) for row in rows)),
     )
     return _table(columns, glyphs, width)
 
@@ -62,6 +63,8 @@ def copy_table(rows: Sequence[CopyRow], glyphs: Glyphs, width: int) -> list[Text
 def _table(columns: Sequence[Column], glyphs: Glyphs, width: int) -> list[Text]:
     head, body = aligned(drop_empty(columns), FAINT)
     lines = [*([head] if head is not None else []), *body]
+    for line in lines:
+        line.rstrip()
     return [clipped(Text("  ").append(line), width, glyphs.ellipsis) if width else line for line in lines]
 
 
