@@ -17,6 +17,7 @@ NOW = 1_795_867_167.5
 
 def wrote(text: str) -> object:
     def save(file: Path) -> Contents:
+        assert oct(file.stat().st_mode & 0o777) == "0o600", "from its first byte on"
         file.write_text(text)
         return Contents(("7f3a",), ("users",), {"users": 2}, 15)
 

@@ -202,3 +202,19 @@ def test_a_database_that_is_not_a_developers_own_is_refused_whatever_is_given(sh
         assert done.returncode == 3
         assert why in done.stderr, done.stderr
         assert not (shop.root / ".devctl").exists(), "nothing was even begun"
+
+
+@pytest.mark.parametrize("where", ["environment", "env_file"])
+def test_a_start_that_would_drop_tables_elsewhere_is_refused_by_the_switchs_name(shop: Any, where: str) -> None:
+    shop.manifest("postgresql://cc:pw@db.example.com/shop")
+    (shop.root / "drop.env").write_text("CC_DROP_TABLES=true\n")
+    if where == "env_file":
+        text = (shop.root / "services.yaml").read_text()
+        (shop.root / "services.yaml").write_text(
+            text.replace("    path: api\n", "    path: api\n    env_file: drop.env\n")
+        )
+    done = shop.run("up", CC_DROP_TABLES="true" if where == "environment" else "")
+    assert done.returncode == 3
+    assert "CC_DROP_TABLES=true is refused: it would drop the tables of db.example.com/shop" in done.stderr
+    assert not (shop.root / ".devctl" / "logs" / "api.log").exists(), "nothing was started"
+    shop.run("down", "--no-sync")

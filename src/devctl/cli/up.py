@@ -85,6 +85,7 @@ def _bring_up(place: Place, wish: Wish, *, nothing_runs: bool, pull: bool, yes: 
     engine = find_engine(place.manifest, names, place.environment)
     before = None if nothing_runs else place.snapshot()
     manifest = _chosen(place.manifest, names, wish.native, engine, before)
+    _mind_the_switch(place, manifest)
     if _clear_the_way(place, manifest, names, before, engine, yes=yes):
         began = time.monotonic()  # the user's own time is none of ours
     place.client.ensure_running()
@@ -98,6 +99,16 @@ def _bring_up(place: Place, wish: Wish, *, nothing_runs: bool, pull: bool, yes: 
 
     progress = Progress(manifest, names, began)
     return _wait(place, progress, request, pull_beside(place, request, remake, wanted=pull))
+
+
+def _mind_the_switch(place: Place, manifest: Manifest) -> None:
+    """Whoever could have it on is looked at: a database that isn't a developer's own must not lose its tables."""
+    specs = [spec for each in manifest.services.values() for spec in (each.process, each.native) if spec]
+    anywhere = (place.environment, *(spec.environment for spec in specs))
+    if any("CC_DROP_TABLES" in each for each in anywhere) or any(spec.env_file for spec in specs):
+        from devctl.cli.db.switch import refuse_drop_switch
+
+        refuse_drop_switch(place, manifest, manifest.services)
 
 
 def _chosen(

@@ -107,12 +107,21 @@ def keep(
         part.chmod(0o600)
         note = Note(service, database, now, reason, digest(part), contents)
         file = _named(folder, part, f"{service}-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}", kind)
-        write_atomic(file.with_name(file.name + NOTE), msgspec.json.format(msgspec.json.encode(note)))
+        _noted(file, note)
     except OSError as error:
         raise DevctlError("the backup cannot be written", str(folder), error.strerror or str(error)) from error
     finally:
         part.unlink(missing_ok=True)
     return Copy(str(file), file.stat().st_size, now, note=note)
+
+
+def _noted(file: Path, note: Note) -> None:
+    """The note beside a backup; one without it is none."""
+    try:
+        write_atomic(file.with_name(file.name + NOTE), msgspec.json.format(msgspec.json.encode(note)))
+    except OSError:
+        file.unlink()
+        raise
 
 
 def _named(folder: Path, part: Path, stem: str, kind: str) -> Path:

@@ -213,10 +213,11 @@ def _settings(connection: Connection[Any], name: str) -> list[tuple[str, str, st
 
 
 def drop(connection: Connection[Any], name: str) -> None:
-    """Drop a database that is there; nobody may be connected."""
+    """Drop one of our own beside the user's, if it is there. A tool of ours that was ended may still be in it."""
     from psycopg import sql
 
-    connection.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
+    force = sql.SQL("with (force)" if version(connection) >= 13 else "")
+    connection.execute(sql.SQL("drop database if exists {} {}").format(sql.Identifier(name), force))
 
 
 def rename(connection: Connection[Any], *pairs: tuple[str, str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from devctl.cli.db.place import Target
 from devctl.errors import DevctlError, Exit
-from devctl.manifest.interpolate import variables
+from devctl.manifest.interpolate import Variable, parse
 from devctl.safety.migrations import Migrations, Reach, scripts_of
 from devctl.safety.url import DatabaseUrl, Dialect, Server
 
@@ -50,9 +50,10 @@ def identity_of(url: DatabaseUrl) -> list[str]:
 
 def holders_of_address(target: Target) -> Sequence[str]:
     """The variable that holds the whole address for the service's own code: that of ``${DATABASE_URL:-…}``."""
-    template = target.service.database.url if target.service.database else ""
-    names = variables(template)
-    return names[:1] if names and template.startswith(f"${{{names[0]}") and template.endswith("}") else ()
+    match parse(target.service.database.url) if target.service.database else ():
+        case (Variable(name=name),):
+            return (name,)
+    return ()
 
 
 def seen_from(target: Target, interpreter: Interpreter) -> DatabaseUrl:
