@@ -13,7 +13,7 @@ from devctl.command import CommandError, output, which
 from devctl.errors import DevctlError
 from devctl.git.repository import Repository
 
-ASK, EMPTY = 20.0, 300.0
+ASK, EMPTY = 60.0, 300.0
 """Seconds a tool may take to say where its cache is, and to empty it."""
 
 
