@@ -20,10 +20,12 @@ _SPACE = re.compile(r"\s+")
 
 
 class Canonical:
-    """Answers are remembered: the same default stands at many columns."""
+    """Answers are remembered: the same default stands at many columns. What isn't understood is an error in the
+    transaction, which goes back to the one savepoint then: nothing has been done since."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        session.run("SAVEPOINT devctl")
         self._types: dict[str, str | None] = {}
         self._values: dict[tuple[str, str], str | None] = {}
 
@@ -80,13 +82,11 @@ class Canonical:
     def _explain(self, expressions: Sequence[str], source: str) -> list[str]:
         """now() at the end keeps the list of columns from being one that is handed on as it is, unprinted."""
         query = "EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT {}, now(){}".format(", ".join(expressions), source)
-        self._session.run("SAVEPOINT devctl")
         try:
             plan = self._session.value(query)
         except Refused:
             self._session.run("ROLLBACK TO SAVEPOINT devctl")
             raise
-        self._session.run("RELEASE SAVEPOINT devctl")
         found: Any = json.loads(plan) if isinstance(plan, str) else plan
         output: list[str] = found[0]["Plan"]["Output"]
         if len(output) != len(expressions) + 1:
