@@ -137,6 +137,13 @@ def test_without_the_hold_or_for_who_needs_it_only_started_nothing_waits(of: Man
     assert "start ui" in str(Tale(*UP, found(BEHIND), of=of).plan)
 
 
+def test_a_manifest_that_no_longer_holds_lets_go() -> None:
+    tale = Tale(*UP, found(BEHIND))
+    tale.manifest = manifest(None)
+    assert str(tale.plan) == "start ui: api is healthy"
+    assert tale.verdicts["api"] == Verdict.READY
+
+
 def test_why_names_it_the_evidence_and_the_command() -> None:
     tale = Tale(*UP, found(BEHIND))
     explained = explain(tale.manifest, tale.states, tale.plan.holds, "ui")

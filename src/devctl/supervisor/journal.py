@@ -16,6 +16,7 @@ from devctl.core.history import Began, Ended, Happened, Known, Record, Standing,
 from devctl.core.lifecycle import IllegalEvent, step
 from devctl.core.model import Manifest, Service, Value
 from devctl.core.state import ServiceState, Setup
+from devctl.supervisor.unsaid import without_passwords
 
 __all__ = [
     "Began", "Ended", "Happened", "Journal", "Known", "Past", "Record", "Standing", "Wanted", "read", "recover",
@@ -65,7 +66,7 @@ class Journal:
 
     def write(self, records: Iterable[Record]) -> None:
         """Append; on an error remember it in ``problem`` and go on."""
-        data = b"".join(_encode(record) + b"\n" for record in records)
+        data = b"".join(_encode(without_passwords(record)) + b"\n" for record in records)
         try:
             if self._descriptor is None:
                 self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -13,6 +13,7 @@ from devctl.safety.interpreter import Interpreter, inside, native
 from devctl.safety.schema.check import awaited_describe, judged
 from devctl.safety.schema.policy import behind, missing_words, upgrade_command
 from devctl.safety.url import Dialect, database_url
+from devctl.supervisor.unsaid import is_unsaid
 
 TIMEOUT, WHOLE = 5.0, 20.0
 """Seconds a database may take for an answer, and all of it."""
@@ -26,7 +27,10 @@ async def look(
     engine: Mapping[str, str],
 ) -> Schema:
     """CURRENT or BEHIND. ``environment`` is that of whoever asked for the service, ``engine`` what the docker command
-    needs. Raises DevctlError."""
+    needs. What was behind when the password was still known stays so. Raises DevctlError."""
+    if is_unsaid(service):
+        told = Schema(SchemaVerdict.UNCHECKED, "its password is in no journal", "devctl up")
+        return state.schema if state.schema.verdict is SchemaVerdict.BEHIND else told
     spec = service.process or service.native
     files = envfile.read_all(spec.env_file, environment) if spec else {}
     url = database_url(service, environment, files)

@@ -43,7 +43,7 @@ class SchemaWatch:
         if not wanted:
             return
         if present:
-            present.now_is(after)
+            present.now_is(service, after)
         else:
             self._watches[service.name] = _Watch(service, after, self._check, self._emit)
 
@@ -61,14 +61,14 @@ class _Watch:
         self._service, self.state, self._check, self._emit = service, state, check, emit
         self._began = time.monotonic()
         self._up, self._asked = asyncio.Event(), asyncio.Event()
-        self.now_is(state)
+        self.now_is(service, state)
         self.task = asyncio.ensure_future(self._run())
 
-    def now_is(self, state: ServiceState) -> None:
-        """The news of its service."""
+    def now_is(self, service: Service, state: ServiceState) -> None:
+        """The news of its service, which another manifest may have changed."""
         if state.schema.verdict is SchemaVerdict.PENDING and self.state.schema.verdict is not SchemaVerdict.PENDING:
             self._asked.set()
-        self.state = state
+        self._service, self.state = service, state
         if self._service.health is None or state.health is Health.HEALTHY:
             self._up.set()
 
