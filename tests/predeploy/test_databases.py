@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+pytestmark = pytest.mark.timeout(400)
 MODELS = """
 from sqlalchemy import String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -323,7 +324,7 @@ def start_slow(shop: Shop, poll: Any) -> subprocess.Popen[str]:
         [sys.executable, "-m", "devctl", "predeploy", "--only", "login"], cwd=shop.workspace.root,
         env=shop.workspace.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    poll((shop.folder / "asked.out").exists, timeout=60, what="the login is asked for")
+    poll((shop.folder / "asked.out").exists, timeout=100, what="the login is asked for")
     assert len(shop.server.scratches()) == 1
     assert len(shop.trials()) == 2, "the service and its child"
     return process

@@ -6,6 +6,10 @@ import os
 import subprocess
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.timeout(400)
+
 
 def test_images_are_built_from_this_commit(shop: Any, docker: Any) -> None:
     base = os.environ.get("BUSYBOX_IMAGE", docker.images["busybox"])

@@ -62,6 +62,7 @@ def test_without_a_file_the_processes_own_environment_is_judged(shop: Any, stron
     (shop.root / ".env").write_text("SECRET_KEY=from-development-file-0123456789\n")
     assert shop.checks()["api/environment"]["evidence"] == "SECRET_KEY is not set; ADMIN_PASSWORD is not set"
     assert shop.checks(**strong)["api/environment"]["result"] == "pass"
+    assert shop.checks(**strong, SOME_TOKEN="weak")["api/secrets"]["result"] == "pass", "it is none of the service's"
     shop.env("staging", **strong)
     assert shop.checks("--env", "staging")["api/environment"]["result"] == "pass"
 
@@ -217,7 +218,7 @@ def test_ctrl_c_ends_it_with_what_it_started(shop: Any, strong: dict[str, str], 
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     with process:
-        pid = int(poll(lambda: begun.exists() and begun.read_text().strip()))
+        pid = int(poll(lambda: begun.exists() and begun.read_text().strip(), timeout=90))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in out + err) == (130, False)

@@ -36,7 +36,8 @@ def schema() -> dict[str, Any]:
 def test_sarif_is_valid_against_its_schema(schema: dict[str, Any], checks: list[Check]) -> None:
     log = json.loads(json.dumps(sarif(checks, "a folder/services.yaml", "1.2.3")))
     jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker()).validate(log)
-    assert log["runs"][0]["results"] == [] or log["runs"][0]["results"][0]["locations"]
+    for result in log["runs"][0]["results"]:
+        assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%20folder/services.yaml"
 
 
 def test_sarif_shows_what_did_not_pass_and_errors_are_what_blocks() -> None:
@@ -50,14 +51,15 @@ def test_sarif_shows_what_did_not_pass_and_errors_are_what_blocks() -> None:
 
 
 def test_junit_counts_what_blocks_as_failures() -> None:
-    root = ET.fromstring(junit(CHECKS, "shop"))
+    style = Check("api/style", Level.WARNING, Result.FAIL, "ugly")
+    root = ET.fromstring(junit([*CHECKS, style], "shop"))
     suite = root.find("testsuite")
     assert suite is not None
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("5", "2", "2")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("6", "2", "3")
     failed = {case.get("name"): case.find("failure") for case in suite if case.find("failure") is not None}
     assert set(failed) == {"api/secrets", "git/pushed"}
     assert failed["api/secrets"].text.endswith("Next: set, it: 100%")  # type: ignore[union-attr]
-    assert len(suite.findall("testcase/skipped")) == 2
+    assert len(suite.findall("testcase/skipped")) == 3
 
 
 def test_annotations_are_one_line_each_and_nothing_in_them_is_a_command() -> None:

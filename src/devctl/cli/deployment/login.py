@@ -21,7 +21,7 @@ from devctl.cli.db.place import Target
 from devctl.cli.db.reach import holders_of_address, identity_of
 from devctl.cli.deployment.case import Case, Task
 from devctl.cli.deployment.moved import address, moved
-from devctl.cli.deployment.place import trying
+from devctl.cli.deployment.place import alone, trying
 from devctl.core.model import Service
 from devctl.core.state import AnyEvent, Exited, Identity, Started, StartFailed
 from devctl.errors import DevctlError, Exit
@@ -47,7 +47,8 @@ def tasks(case: Case, service: Service) -> Iterator[Task]:
 def _login(case: Case, service: Service) -> Outcome:
     _set_up(case, service)
     if service.database is None:
-        return _tried(case, service, {}, "")
+        with alone(case):
+            return _tried(case, service, made_up(case, service), "")
     with trying(case, service) as (near, url):
         holders = holders_of_address(near)
         if not holders:

@@ -54,10 +54,8 @@ def own(case: Case, service: Service) -> Target:
 
 
 @contextmanager
-def trying(case: Case, service: Service) -> Iterator[tuple[Target, DatabaseUrl]]:
-    """(a developer's own database, an empty one beside it). One predeploy at a time; what an earlier one left is
-    dropped first. Raises DevctlError."""
-    near = own(case, service)
+def alone(case: Case) -> Iterator[None]:
+    """While the block runs, no other predeploy of this workspace tries anything out. Raises DevctlError (exit 3)."""
     workspace = case.place.workspace
     workspace.prepare()
     descriptor = os.open(workspace.folder / "predeploy.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -67,11 +65,20 @@ def trying(case: Case, service: Service) -> Iterator[tuple[Target, DatabaseUrl]]
         except BlockingIOError as error:
             what = "another devctl predeploy of this workspace is at it"
             raise DevctlError(what, hint="wait for its end", code=Exit.PRECONDITION) from error
-        sweep(near.url, workspace.id)
-        with scratch(near.url, workspace.id) as url:
-            yield near, url
+        yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def trying(case: Case, service: Service) -> Iterator[tuple[Target, DatabaseUrl]]:
+    """(a developer's own database, an empty one beside it). What an earlier run left is dropped first. Raises
+    DevctlError."""
+    near = own(case, service)
+    with alone(case):
+        sweep(near.url, case.place.workspace.id)
+        with scratch(near.url, case.place.workspace.id) as url:
+            yield near, url
 
 
 def migrations_on(near: Target, url: DatabaseUrl) -> Migrations:
