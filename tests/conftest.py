@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import random
 import signal
 import socket
 import time
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 T = TypeVar("T")
+CHANCE = random.SystemRandom()
+"""Not the seeded one: another test run beside this one would choose the same ports."""
 PROJECT_LABEL = "com.docker.compose.project"
 TEST_IMAGES = {name: f"devctl-test/{name}" for name in ("postgres:15", "redis:7", "python:3.11", "busybox")}
 
@@ -74,20 +78,30 @@ def apoll() -> Callable[..., Awaitable[Any]]:
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    """``free_port()`` → a TCP port nobody listens on, another one at every call of the same test."""
+    """``free_port()`` → a TCP port nobody has, another one at every call of the same test. It lies below those that the
+    kernel gives to connections, so that none of these takes it before the test does."""
     given: set[int] = set()
 
     def find() -> int:
-        for family, host in ((socket.AF_INET, "127.0.0.1"),) * 50:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.bind((host, 0))
-                port = int(probe.getsockname()[1])
-            if port not in given:
+        for _ in range(200):
+            port = CHANCE.randrange(20_000, 32_000)
+            if port not in given and _is_free(port):
                 given.add(port)
                 return port
-        raise AssertionError("no free port in 50 tries")
+        raise AssertionError("no free port in 200 tries")
 
     return find
+
+
+def _is_free(port: int) -> bool:
+    for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+    return True
 
 
 class Docker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -100,7 +101,8 @@ class Executor:
             if service.runtime is Runtime.CONTAINER:
                 continue
             if service.process and service.process.setup:
-                self._setups[service.name] = self._task(self._setup(service))
+                self._setups[service.name] = task = self._task(self._setup(service))
+                task.add_done_callback(partial(self._interrupted, service.name))
             else:
                 self._emit(SetupDone(service=service.name))
         if containers:
@@ -114,13 +116,15 @@ class Executor:
         except DevctlError as error:
             failed = SetupFailed(service=service.name, reason=str(error.what), words=error.details, hint=error.hint)
             self._emit(failed)
-        except asyncio.CancelledError:
-            self._emit(SetupFailed(service=service.name))
-            raise
         except Exception as error:  # noqa: BLE001 - an effect always ends in an event
             self._emit(SetupFailed(service=service.name, reason=_bug(error)))
         else:
             self._emit(SetupDone(service=service.name, changed=changed))
+
+    def _interrupted(self, name: str, task: asyncio.Task[None]) -> None:
+        """Also one that was called off before it could begin has ended."""
+        if task.cancelled():
+            self._emit(SetupFailed(service=name))
 
     async def _prepare_containers(self, services: list[Service], before: asyncio.Task[None] | None) -> None:
         try:
