@@ -115,23 +115,26 @@ def test_a_file_nobody_carried_there_is_not_overwritten(pair: Any) -> None:
 
 def test_without_a_record_an_earlier_version_of_that_very_file_proves_it_is_ours(in_git: Any, git: Git) -> None:
     for number in ("one", "two"):
-        (in_git.source / "a").write_text(f"{number}\n")
-        (in_git.source / "b").write_text(f"b {number}\n")
+        for name in ("a", "b", "own"):
+            (in_git.source / name).write_text(f"{name} {number}\n")
         git("add", "-A")
         git("commit", "-qm", number)
-    (in_git.target / "a").write_text("one\n")  # as copied by hand long ago
-    (in_git.target / "b").write_text("one\n")  # an earlier version of another file proves nothing
+    (in_git.target / "a").write_text("a one\n")  # as copied by hand long ago
+    (in_git.target / "b").write_text("own one\n")  # an earlier version of another file proves nothing of either
+    (in_git.target / "own").write_text("mine\n")
     (in_git.target / "c").write_text("c\n")
     outcome = in_git.carry()
-    assert in_git.changes(outcome) == {"a": "changed", "b": "conflict"}
-    assert (in_git.target / "a").read_text() == "two\n"
-    assert (in_git.target / "b").read_text() == "one\n"
+    assert in_git.changes(outcome) == {"a": "changed", "b": "conflict", "own": "conflict"}
+    assert (in_git.target / "a").read_text() == "a two\n"
+    assert (in_git.target / "b").read_text() == "own one\n"
+    assert (in_git.target / "own").read_text() == "mine\n"
     git("add", "-A")
     git("commit", "-qm", "carried")
     (in_git.target / NAME).unlink()
     (in_git.source / "a").unlink()
-    assert in_git.changes(in_git.carry()) == {"b": "conflict"}, "nothing is removed that nobody remembers carrying"
-    assert (in_git.target / "a").read_text() == "two\n"
+    left = in_git.changes(in_git.carry())
+    assert left == {"b": "conflict", "own": "conflict"}, "nothing is removed that nobody remembers carrying"
+    assert (in_git.target / "a").read_text() == "a two\n"
 
 
 def test_a_going_back_to_an_earlier_version_is_the_targets_own_where_there_is_a_record(in_git: Any, git: Git) -> None:
