@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 from devctl.git.mirror.policy import ABSENT, FOLDER, Carried, Change, Conflict, Plan
 from devctl.git.mirror.record import NAME, WORKSHOP, Record, read, written
@@ -53,10 +53,17 @@ class Carrier:
         try:
             self._remember(plan.intent())
             failed = tuple(conflict for change in plan.changes if (conflict := self._make(change)))
+            self._settle(plan)
             self._remember(_kept(plan, failed))
         finally:
             self.tidy()
         return failed
+
+    def _settle(self, plan: Plan) -> None:
+        """The folders are on the disk before the record says so."""
+        for path in {change.path.rpartition("/")[0] for change in plan.changes}:
+            with suppress(OSError, Blocked), self._target.folder(path.split("/") if path else []) as folder:
+                os.fsync(folder)
 
     def tidy(self) -> None:
         """What a killed run left in the workshop goes."""
@@ -122,7 +129,6 @@ class Carrier:
             if state_at(folder, name) != change.before:
                 return "it was changed there just now"
             os.unlink(name, dir_fd=folder)
-            os.fsync(folder)
         self._prune(change.path)
         return ""
 
@@ -154,7 +160,6 @@ class Carrier:
                 self._before("move")
                 if not _moved(workshop, made, folder, name, over=change.before not in {ABSENT, FOLDER}):
                     return "it was changed there just now"
-                os.fsync(folder)
         return ""
 
     def _made(self, path: str, workshop: int, made: str) -> str:
