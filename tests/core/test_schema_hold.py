@@ -27,6 +27,8 @@ from devctl.core.state import (
     Started,
     Starting,
     State,
+    StopFor,
+    Stopping,
 )
 
 CHECK = HealthCheck(probe=TcpProbe(host="h", port=1))
@@ -135,6 +137,12 @@ def test_of_a_service_that_ended_nothing_is_said_of_its_schema() -> None:
 )
 def test_without_the_hold_or_for_who_needs_it_only_started_nothing_waits(of: Manifest) -> None:
     assert "start ui" in str(Tale(*UP, found(BEHIND), of=of).plan)
+
+
+def test_what_comes_too_late_or_of_a_service_that_holds_nobody_changes_nothing() -> None:
+    tale = Tale(*UP, found(CURRENT), Stopping(service="api", run=1, why=StopFor.DOWN), found(BEHIND))
+    assert tale.states["api"].schema == CURRENT
+    assert Tale(*UP, found(BEHIND), of=manifest(None)).states["api"].schema == Schema()
 
 
 def test_a_manifest_that_no_longer_holds_lets_go() -> None:

@@ -90,6 +90,8 @@ def everything_works(runtime: str, core: Any) -> None:
     assert ask("http://localhost:8002/")[0] == 200
     assert ask("http://localhost:3000/")[0] == 200
     log_in_through_the_page()
+    checked = core.run("db", "check")
+    assert checked.code == 0, checked.text
 
 
 def the_database_is_looked_after(core: Any) -> None:

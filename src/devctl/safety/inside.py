@@ -22,8 +22,6 @@ PROGRAMS = Path(__file__).parent / "programs"
 PACKAGE = "devctl.safety.programs"
 LAST = 15
 """Lines of evidence."""
-STARTING = 5.0
-"""Seconds an interpreter may take to start and end, beside what its program may take."""
 BOOT = """
 import faulthandler, json, os, sys
 out = os.dup(1)
@@ -102,7 +100,7 @@ def call(
             asked.argv,
             cwd=interpreter.folder,
             env=interpreter.environment,
-            timeout=timeout + STARTING,
+            timeout=timeout + interpreter.starting,
             check=False,
             input=asked.input,
         )
@@ -123,7 +121,7 @@ async def awaited_call(
             asked.argv,
             cwd=interpreter.folder,
             env=interpreter.environment,
-            timeout=timeout + STARTING,
+            timeout=timeout + interpreter.starting,
             check=False,
             input=asked.input,
         )

@@ -27,13 +27,15 @@ IN_CONTAINER = ("-c", 'exec "$(command -v python || command -v python3 || echo p
 @dataclass(frozen=True)
 class Interpreter:
     """A Python that has a service's packages: ``argv`` are the words before its own arguments, ``folder`` and
-    ``environment`` what it is started with. ``where`` says it for people."""
+    ``environment`` what it is started with. ``where`` says it for people. ``starting``: seconds that may pass before
+    and after a program runs."""
 
     argv: tuple[str, ...]
     folder: str
     environment: Mapping[str, str]
     where: str
     container: bool = False
+    starting: float = 5.0
 
 
 def native(service: Service, environment: Mapping[str, str]) -> Interpreter:
@@ -153,10 +155,10 @@ def container(service: Service, compose: Sequence[str], environment: Mapping[str
         return inside(running[0], environment)
     once = ("run", "--rm", "--no-deps", "-T", "--entrypoint", "sh")
     argv: tuple[str, ...] = (*compose, *once, service.compose, *IN_CONTAINER)
-    return Interpreter(argv, folder, environment, "a container made for this", container=True)
+    return Interpreter(argv, folder, environment, "a container made for this", container=True, starting=120.0)
 
 
 def inside(container_id: str, environment: Mapping[str, str]) -> Interpreter:
     """The Python in this running container; ``environment`` is what the docker command needs."""
     argv = ("docker", "exec", "-i", container_id, "sh", *IN_CONTAINER)
-    return Interpreter(argv, "/", environment, "its container", container=True)
+    return Interpreter(argv, "/", environment, "its container", container=True, starting=20.0)
