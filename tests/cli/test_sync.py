@@ -168,7 +168,7 @@ def test_a_silent_remote_holds_up_down_no_longer_than_its_time_and_services_stop
     (repo.path / "a").write_text("two\n")
     began = time.monotonic()
     done = place.run("down")
-    assert time.monotonic() - began < 3 + 30
+    assert time.monotonic() - began < 3 + 60
     assert done.returncode == 1
     assert done.stdout.index("stopped") < done.stdout.index("no answer within 3 s")
     assert "origin: dev and master pushed" in done.stdout

@@ -28,16 +28,27 @@ def run(first: int, cases: int, *words: str, seconds: float) -> list[dict[str, A
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.timeout(100 if not CASES else 3 * CASES + 100)
+@pytest.mark.timeout(10 * CASES + 300)
 def test_nothing_is_lost_wherever_a_sync_is_killed() -> None:
-    found = run(0, CASES or 60, seconds=3 * CASES or SECONDS)
-    assert len(found) >= 10 or found[-1]["violations"]
+    found = run(0, CASES or 60, "--at-least", "10", seconds=3 * CASES or SECONDS)
     last = found[-1]
     assert not last["violations"], f"{last['world']}\n{last['kill']}\n{last['violations']}\n{last['said']}"
     assert any(each["killed"] for each in found)
     assert any(not each["killed"] for each in found)
 
 
+@pytest.mark.timeout(600)
+def test_a_sync_with_everything_to_do_is_killed_at_one_command_after_another() -> None:
+    """Every third here; at each of them where a number of cases is asked for."""
+    stride = "1" if CASES else "3"
+    shapes = "plain hook=none origin=ahead org=same partly-staged untracked renamed env unpushed"
+    found = run(7, 1, "--every", "before", "--stride", stride, "--must", *shapes.split(), seconds=1e9)
+    assert len(found) > 8
+    assert [each["violations"] for each in found if each["violations"]] == []
+    assert [each["killed"] for each in found] == [True] * (len(found) - 1) + [False]
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("breakage", "shapes", "seen"),
     [

@@ -143,7 +143,11 @@ def test_a_linked_worktree_is_synced_like_any_other(day: Any, results: Results) 
 
 def test_a_remote_of_the_manifest_is_set_up(day: Any, results: Results) -> None:
     day.git("remote", "remove", "org")
-    synced = day.sync(remotes={"origin": "", "org": str(day.root / "org.git")})
+    wanted = {"origin": "", "org": str(day.root / "org.git")}
+    dry = day.sync(remotes=wanted, dry_run=True)
+    assert f"set up the remote org: {wanted['org']}" in dry.steps
+    assert day.git("remote") == "origin"
+    synced = day.sync(remotes=wanted)
     assert results(synced)["org/dev"] == "up-to-date"
     assert day.git("remote", "get-url", "org") == str(day.root / "org.git")
 

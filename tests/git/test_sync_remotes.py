@@ -92,7 +92,7 @@ def test_a_silent_remote_holds_up_nobody_beyond_its_time(day: Any, silent: str, 
     assert results(synced)["origin/dev"] == "pushed"
     assert at(synced, "org").detail == "no answer within 2 s"
     assert results(synced)["org/dev"] == "unreachable"
-    assert 2 <= took < 2 + 20
+    assert 2 <= took < 2 + 60
     assert _left(silent) == []
 
 

@@ -45,6 +45,8 @@ def commit(
         vetted = vet(repository, facts, section, scratch, paths)
         if not vetted.entries:
             return Committed(refused=vetted.refused)
+        if repository.line("rev-parse", "--quiet", "--verify", "HEAD") != facts.head:
+            return Committed(failure="somebody committed here at the same time", hint="devctl sync")
         try:
             _make(repository, scratch, message)
         except GitFailed as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import itertools
 import json
 import os
 import random
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,11 @@ class Kill:
         self.when = chance.choice(["never", "before", "before", "during", "during alone"])
         self.at = chance.randint(1, most)
         self.pause = chance.random() * 0.008
+
+    def exactly(self, when: str, at: int) -> Kill:
+        """Not by chance."""
+        self.when, self.at = when, at
+        return self
 
     def __str__(self) -> str:
         return "never killed" if self.when == "never" else f"killed {self.when} process {self.at}"
@@ -104,12 +111,11 @@ def sync(world: World, kill: Kill | None, breakage: str) -> tuple[bool, str]:
     return bool(said), said
 
 
-def case(seed: int, folder: Path, breakage: str, must: tuple[str, ...]) -> dict[str, Any]:
+def case(seed: int, folder: Path, breakage: str, must: tuple[str, ...], kill: Kill | None = None) -> dict[str, Any]:
     """One world: a sync that may be killed, then one that isn't."""
     world = World(folder / str(seed), seed, must)
     world.build()
-    chance = random.Random(f"kill {seed}")
-    kill = Kill(chance)
+    kill = kill or Kill(random.Random(f"kill {seed}"))
     before = Before(world)
     ended, said = sync(world, kill, breakage)
     killed_git = kill.when == "during" and not ended
@@ -133,11 +139,29 @@ def case(seed: int, folder: Path, breakage: str, must: tuple[str, ...]) -> dict[
     }
 
 
+def every_step(chosen: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
+    """The same world again and again, killed at one process after another, until a sync comes to its end."""
+    seed, breakage, must, when = chosen.first, chosen.breakage, tuple(chosen.must), chosen.every
+    for number in itertools.count(1, chosen.stride):
+        kill = Kill(random.Random(f"kill {seed} {number}")).exactly(when, number)
+        result = case(seed, folder, breakage, must, kill)
+        yield result
+        if not result["killed"]:
+            return
+
+
 def locks(world: World) -> None:
     """What a killed git leaves locked is unlocked, as its user is told to."""
     for file in world.root.rglob("*.lock"):
         if file.name != "git.lock":
             file.unlink()
+
+
+def quick_folder() -> str | None:
+    """A folder in memory where there is one: git waits for the disk a thousand times a world."""
+    memory = Path("/dev/shm")
+    usable = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 200_000_000
+    return str(memory) if usable else None
 
 
 def main() -> None:
@@ -146,19 +170,25 @@ def main() -> None:
     parser.add_argument("first", type=int)
     parser.add_argument("cases", type=int)
     parser.add_argument("--seconds", type=float, default=1e9)
+    parser.add_argument("--at-least", type=int, default=1)
     parser.add_argument("--break", dest="breakage", default="nothing", choices=BREAKAGES)
     parser.add_argument("--must", nargs="*", default=[])
+    parser.add_argument("--every", default="", choices=["", "before", "during", "during alone"])
+    parser.add_argument("--stride", type=int, default=1)
     parser.add_argument("--go-on", action="store_true")
     chosen = parser.parse_args()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     deadline = time.monotonic() + chosen.seconds
-    with tempfile.TemporaryDirectory(prefix="devctl-lost-") as folder:
-        for seed in range(chosen.first, chosen.first + chosen.cases):
-            result = case(seed, Path(folder), chosen.breakage, tuple(chosen.must))
+    with tempfile.TemporaryDirectory(prefix="devctl-lost-", dir=quick_folder()) as folder:
+        seeds = range(chosen.first, chosen.first + chosen.cases)
+        plain = (case(seed, Path(folder), chosen.breakage, tuple(chosen.must)) for seed in seeds)
+        every = every_step(chosen, Path(folder))
+        for number, result in enumerate(every if chosen.every else plain, 1):
             sys.stdout.write(json.dumps(result) + "\n")
             sys.stdout.flush()
-            if time.monotonic() > deadline or (result["violations"] and not chosen.go_on):
+            enough = time.monotonic() > deadline and number >= chosen.at_least
+            if enough or (result["violations"] and not chosen.go_on):
                 break
 
 
