@@ -104,7 +104,7 @@ def test_it_reads_as_what_was_meant(written: Path) -> None:
 
 def test_the_steps_are_in_the_order_in_which_they_build_on_each_other(written: Path) -> None:
     names = [step.get("name", "") for step in yaml.safe_load(written.read_text())["jobs"]["validate"]["steps"]]
-    wanted = ["Install", "Make up", "Set up", "Migrate", "Compare", "Seed", "Log in", "Every check", "Keep"]
+    wanted = ["Install", "Make up", "Is this", "Set up", "Migrate", "Compare", "Seed", "Log in", "Every check", "Keep"]
     assert [next(word for word in wanted if name.startswith(word)) for name in names if name] == wanted
 
 
@@ -175,7 +175,8 @@ def test_it_is_read_off_the_manifest(shop: Any) -> None:
     runs = [step["run"].strip() for step in job["steps"] if "run" in step]
     assert runs[0].startswith("python -m pip install --quiet controlcore-devctl==")
     assert "for name in SECRET_KEY ADMIN_PASSWORD; do" in runs[1]
-    assert runs[2:7] == [
+    assert runs[2:8] == [
+        "devctl ci check",
         "make venv", "devctl db upgrade api", "devctl db check api", 'PATH="$PWD/.venv/bin:$PATH" python seed.py',
         "devctl predeploy --env ci --only login api",
     ]  # fmt: skip

@@ -163,6 +163,7 @@ def _preparation(recipe: Recipe) -> Iterator[str]:
     yield from _step("Install devctl", recipe.install.splitlines(), minutes=10)
     if recipe.secret:
         yield from _step("Make up secrets for this run", _secrets(recipe.secret))
+    yield from _step("Is this workflow what the manifest says?", ["devctl ci check"])
     for step in recipe.setup:
         yield from _step(step.name, step.run.splitlines(), step.folder, minutes=10)
 
