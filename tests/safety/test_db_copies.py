@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.timeout(400)  # a dozen commands a test, on a machine that may be busy
+
 SEED = """
 import os, sqlalchemy as sa
 url = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://")
@@ -29,33 +31,21 @@ def names(server: Any, database: str) -> list[str]:
     return [str(row[0]) for row in server.run(database, "select name from users order by id")]
 
 
-def test_a_backup_a_reset_and_a_restore(shop: Any, postgres: Any, database: str) -> None:
+def test_a_reset_fills_a_fresh_database_and_keeps_the_old_one(shop: Any, postgres: Any, database: str) -> None:
     shop.manifest(URL % postgres.url(database), seed="python seed.py")
     (shop.api / "seed.py").write_text(SEED)
     shop.migration("1aaa", None, USERS)
-    empty = shop.run("db", "backup")
-    assert (empty.returncode, "nothing to back up" in empty.stderr) == (3, True)
-    shop.done("db", "upgrade")
-    postgres.run(database, "insert into users (name) values ('ada')")
-    saved = shop.done("db", "backup", "-m", "before the weekend")
-    (file,) = shop.backups()
-    assert file.name in saved
-    assert oct(file.stat().st_mode & 0o777) == "0o600"
-
-    for words in (["reset"], ["restore"]):
-        unasked = shop.run("db", *words)
-        assert unasked.returncode == 3
-        assert "--yes" in unasked.stderr
+    postgres.run(database, "create table old (id int)")
+    unasked = shop.run("db", "reset")
+    assert (unasked.returncode, "devctl db reset api --yes" in unasked.stderr) == (3, True)
     done = shop.done("db", "reset", "--yes")
     assert "1 migration applied" in done
     assert "filled by: python seed.py" in done
     assert names(postgres, database) == ["seeded"]
-    listed = shop.done("db", "restore", "--list").splitlines()
-    assert ("before a reset" in listed[1], "before the weekend" in listed[2], len(listed)) == (True, True, 3)
-    shop.done("db", "restore", "--backup", file.name, "--yes")
-    assert names(postgres, database) == ["ada"]
-    shop.done("db", "restore", "--yes")
-    assert names(postgres, database) == ["seeded"], "the newest is what the restore replaced"
+    assert postgres.run(database, "select to_regclass('old')") == [(None,)]
+    (file,) = shop.backups()
+    assert file.name in done
+    assert oct(file.stat().st_mode & 0o777) == "0o600"
 
     (shop.api / "seed.py").write_text("print('no such luck'); raise SystemExit(3)")
     failed = shop.run("db", "reset", "--yes")
@@ -63,10 +53,26 @@ def test_a_backup_a_reset_and_a_restore(shop: Any, postgres: Any, database: str)
     assert "the seed failed: python seed.py" in failed.stderr
     assert "no such luck" in failed.stderr
     assert names(postgres, database) == ["seeded"], "as it was"
+    assert [each for each in postgres.databases() if each.startswith(database)] == [database]
+
+
+def test_a_restore_puts_back_what_was_saved_and_keeps_what_it_replaces(shop: Any, postgres: Any, database: str) -> None:
+    shop.manifest(postgres.url(database), migrations="")
+    postgres.run(database, "create table users (id int, name text)", "insert into users values (1, 'ada')")
+    saved = shop.done("db", "backup", "-m", "before the weekend")
+    (file,) = shop.backups()
+    assert file.name in saved
+    postgres.run(database, "insert into users values (2, 'bob')")
+    unasked = shop.run("db", "restore")
+    assert (unasked.returncode, f"--backup {file.name} --yes" in unasked.stderr) == (3, True)
+    shop.done("db", "restore", "--yes")
+    assert names(postgres, database) == ["ada"]
+    listed = shop.done("db", "restore", "--list").splitlines()
+    assert ("was restored" in listed[1], "before the weekend" in listed[2], len(listed)) == (True, True, 3)
     file.write_bytes(file.read_bytes()[:-1])
     damaged = shop.run("db", "restore", "--backup", str(file), "--yes")
     assert (damaged.returncode, "damaged" in damaged.stderr) == (3, True)
-    assert [each for each in postgres.databases() if each.startswith(database)] == [database]
+    assert names(postgres, database) == ["ada"]
 
 
 def test_whoever_else_is_connected_is_named_and_left_alone(shop: Any, postgres: Any, database: str) -> None:
@@ -120,41 +126,45 @@ def test_sqlite_the_same_way(shop: Any) -> None:
 def test_a_tunnel_on_localhost_is_no_local_database(shop: Any, postgres: Any, tmp_path: Path, free_port: Any) -> None:
     """Something called ssh listens on localhost and leads to a real server: nothing of that server is touched."""
     port = free_port()
-    program = tmp_path / "ssh"
-    shutil.copy(os.path.realpath(sys.executable), program)
+    for name in ("ssh", "postgres"):
+        shutil.copy(os.path.realpath(sys.executable), tmp_path / name)
     relay = (
         "import socket, sys, threading\n"
         "def pump(a, b):\n"
         "    while data := a.recv(65536): b.sendall(data)\n"
         "    b.shutdown(1)\n"
-        "listener = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+        "listener = socket.create_server((sys.argv[3], int(sys.argv[1])))\n"
         "while True:\n"
         "    near, _ = listener.accept(); far = socket.create_connection(('127.0.0.1', int(sys.argv[2])))\n"
         "    for pair in ((near, far), (far, near)): threading.Thread(target=pump, args=pair, daemon=True).start()\n"
     )
     environment = {**os.environ, "PYTHONHOME": sys.base_prefix}
-    tunnel = subprocess.Popen([program, "-c", relay, str(port), str(postgres.port)], env=environment)
+    ports = [str(port), str(postgres.port)]
+    beside = subprocess.Popen([tmp_path / "postgres", "-c", relay, *ports, "127.0.0.2"], env=environment)
+    wait_for(port, "127.0.0.2")  # first of the two, and harmless by itself
+    tunnel = subprocess.Popen([tmp_path / "ssh", "-c", relay, *ports, "127.0.0.1"], env=environment)
     try:
         shop.manifest(f"postgresql://cc:pw@localhost:{port}/shop_dev")
         wait_for(port)
         for words in (["reset", "--yes"], ["upgrade"], ["backup"]):
             done = shop.run("db", *words, CC_DROP_TABLES="true")
             assert done.returncode == 3, done.stderr
-            assert re.search(r"held by ssh .*which leads to another machine", done.stderr, re.DOTALL), done.stderr
+            assert re.search(r"ssh.*which leads to another machine", done.stderr, re.DOTALL), done.stderr
             assert "CC_DROP_TABLES=true changes nothing" in done.stderr
     finally:
-        tunnel.kill()
-        tunnel.wait()
+        for process in (beside, tunnel):
+            process.kill()
+            process.wait()
 
 
-def wait_for(port: int) -> None:
+def wait_for(port: int, host: str = "127.0.0.1") -> None:
     import socket
     import time
 
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((host, port)) == 0:
                 return
         time.sleep(0.02)
     pytest.fail("nobody listens")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.timeout(400)  # a dozen commands a test, on a machine that may be busy
+
 WIDE = """
 from sqlalchemy import Column, Integer, MetaData, String
 from sqlalchemy.orm import declarative_base

@@ -18,6 +18,8 @@ from devctl.safety.dump import Tools, choose
 from devctl.safety.postgres import PostgresStore, Session, aside
 from devctl.safety.url import DatabaseUrl, Server, parse
 
+pytestmark = pytest.mark.timeout(400)  # a server is started first, on a machine that may be busy
+
 TABLES = (
     "create schema more",
     "create type mood as enum ('good', 'bad')",
@@ -308,6 +310,14 @@ def _kill(patched: pytest.MonkeyPatch, at: str, nth: int) -> None:
 
     for name in real:
         patched.setattr(server, name, mortal(name))
+
+
+def test_of_two_renames_both_happen_or_none(outside: Case) -> None:
+    with server.administering(outside.url) as connection:
+        for second in ((f"{outside.name}_gone", f"{outside.name}_x"), (f"{outside.name}_y", "postgres")):
+            with pytest.raises(psycopg.Error):
+                server.rename(connection, (outside.name, f"{outside.name}_y"), second)
+            assert server.exists(connection, outside.name)
 
 
 def test_what_stands_beside_a_database_has_a_name_that_fits() -> None:

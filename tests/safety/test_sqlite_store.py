@@ -78,6 +78,14 @@ def test_a_damaged_backup_replaces_nothing(store: SqliteStore, tmp_path: Path) -
         (tmp_path / "broken").write_bytes(broken)
         with pytest.raises(DevctlError):
             store.load(tmp_path / "broken", contents)
+    with closing(sqlite3.connect(tmp_path / "copy")) as lying:  # it can be read, and is not what it says
+        lying.execute("insert into a values (null)")
+        lying.execute("pragma writable_schema = on")
+        lying.execute("update sqlite_master set sql = 'create table a (id int not null)' where name = 'a'")
+        lying.commit()
+    with pytest.raises(DevctlError, match="damaged"):
+        store.load(tmp_path / "copy", None)
+    (tmp_path / "copy").write_bytes(whole)
     changed = type(contents)(contents.revisions, contents.tables, {**contents.rows, "a": 4})
     with pytest.raises(DevctlError, match="nothing was changed"):
         store.load(tmp_path / "copy", changed)
