@@ -72,12 +72,12 @@ def test_who_waits_is_woken_when_the_port_opens_and_nobody_else(apoll: Poll) -> 
         house = House()
         one, other = house.waits(1), house.waits(2)
         await apoll(lambda: house.looks >= 2)
-        assert house.doors.shut(1)
+        assert house.doors.shut(1, 1)
         house.open = frozenset({1})
         await apoll(one.done)
         assert not other.done()
-        assert not house.doors.shut(1)
-        assert house.doors.shut(2)
+        assert not house.doors.shut(1, 1)
+        assert house.doors.shut(2, 1)
         other.cancel()
 
     asyncio.run(life())
@@ -112,7 +112,7 @@ def test_where_no_look_shows_anything_nobody_waits_for_one() -> None:
         house = House()
         house.open = None
         await asyncio.wait_for(house.waits(1), 60)
-        assert not house.doors.shut(1)
+        assert not house.doors.shut(1, 1)
 
     asyncio.run(life())
 
@@ -149,14 +149,22 @@ def test_a_dear_look_is_taken_less_often(monkeypatch: pytest.MonkeyPatch) -> Non
     asyncio.run(life())
 
 
+def test_a_look_is_dear_or_cheap_by_how_many_wait_for_it() -> None:
+    """One service that waits among a thousand listeners is tried itself."""
+    doors = House().doors
+    doors._cost = 0.001
+    assert not doors.shut(1, 9)
+    assert doors.shut(1, 11)
+
+
 def test_an_old_look_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def life() -> None:
         house = House()
         house.open = frozenset({1})
         await house.waits(1)
-        assert not house.doors.shut(1)
+        assert not house.doors.shut(1, 1)
         house.doors._looked -= STALE
-        assert house.doors.shut(1)
+        assert house.doors.shut(1, 1)
 
     asyncio.run(life())
 

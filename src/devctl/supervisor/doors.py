@@ -23,6 +23,8 @@ STALE = 0.5
 """Seconds after which a look counts for nothing."""
 COST = 50
 """The gap is at least so many times what the last look took."""
+TRY = 0.0001
+"""What trying one port takes, in seconds: a look is only worth it when it saves as much."""
 
 
 def port_of(service: Service, health: HealthCheck) -> int | None:
@@ -52,10 +54,15 @@ class Doors:
         self._cost = 0.0
         self._looked = -STALE
 
-    def shut(self, port: int) -> bool:
+    def shut(self, port: int, waiting: int) -> bool:
         """Whether it is worth waiting for the next look: nobody listened there at the last one, or it is too long ago.
-        False where no look shows anything."""
-        return not self._blind and (port not in self._open or time.monotonic() - self._looked > STALE)
+
+        False where no look shows anything, and where there are more listeners to look through than the ``waiting``
+        are worth.
+        """
+        if self._blind or self._cost > waiting * TRY:
+            return False
+        return port not in self._open or time.monotonic() - self._looked > STALE
 
     async def opened(self, port: int, since: float, limit: float) -> None:
         """Until somebody listens on ``port``, or for ``limit`` seconds. ``since``: monotonic seconds, when it began."""
@@ -83,10 +90,10 @@ class Doors:
         self._timer = None
         if not self._waiting:
             return
-        begun = time.monotonic()
+        begun = time.thread_time()
         found = self._look()
+        self._cost = time.thread_time() - begun
         self._looked = time.monotonic()
-        self._cost = self._looked - begun
         self._blind, self._open = found is None, found or frozenset()
         for seen, (port, _since) in list(self._waiting.items()):
             if (self._blind or port in self._open) and not seen.done():

@@ -92,7 +92,7 @@ class Observer:
         port = port_of(service, health)
         self._waiting += 1
         try:
-            if port is not None and self._doors.shut(port):
+            if port is not None and self._doors.shut(port, self._waiting):
                 await self._pause(port, begun, health)
             while reason := await self._ask(service, state):
                 late = time.monotonic() - begun >= health.start_period
@@ -107,7 +107,7 @@ class Observer:
     async def _pause(self, port: int | None, begun: float, health: HealthCheck) -> None:
         """Until another try makes sense, and at the latest when the start period ends."""
         waited = time.monotonic() - begun
-        if port is None or not self._doors.shut(port):
+        if port is None or not self._doors.shut(port, self._waiting):
             await asyncio.sleep(gap(waited, self._waiting))
             return
         sure, left = max(SURE, SURE_PER_WAITER * self._waiting), health.start_period - waited
