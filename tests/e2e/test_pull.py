@@ -193,7 +193,7 @@ def test_a_manifest_that_comes_broken_stops_nothing(team: Team, free_port: Port)
     assert {each["health"] for each in bench.services().values()} == {"healthy"}
 
 
-@pytest.mark.parametrize("trouble", ["silent", "apart", "elsewhere", "changed", "gone"])
+@pytest.mark.parametrize("trouble", ["silent", "apart", "elsewhere", "changed", "gone", "inside"])
 def test_no_trouble_with_git_is_one_of_up(team: Team, free_port: Port, silent: str, trouble: str) -> None:
     team.write(free_port, sync={"remotes": ["origin"], "timeout": "2s"} if trouble == "silent" else {"timeout": "60s"})
     team.push({"web/lock": "2\n"})
@@ -210,6 +210,9 @@ def test_no_trouble_with_git_is_one_of_up(team: Team, free_port: Port, silent: s
         case "changed":
             (team.src / "web/lock").write_text("mine\n")
             told = "web/lock is changed here and on origin/dev -> commit or stash it"
+        case "inside":
+            team.write(free_port, path="src/web")
+            told = "src/web: not pulled: it is not the root of a repository -> git.path in services.yaml"
         case _:
             team.git("remote", "set-url", "origin", str(team.origin.with_name("nowhere.git")))
             told = "origin: it is not there, or you may not see it; started with what is here"

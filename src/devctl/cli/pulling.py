@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devctl.api.protocol import Renew, Up
@@ -47,6 +48,14 @@ class Pull:
         if self.sight.over:
             return
         self._wake = wake
+        lonely = [each for each in self._sections if each.pull != "never" and not Path(each.path, ".git").exists()]
+        for each in lonely:
+            reason = "it is not the root of a repository" if Path(each.path).is_dir() else "there is no such folder"
+            self._tell(Told(self._name(each.path), f"not pulled: {reason}", "git.path in services.yaml"))
+        self._sections = tuple(each for each in self._sections if each not in lonely and each.pull != "never")
+        if not (self._sections or waits(self._place)):
+            self._see(over=True)
+            return
         self._thread = threading.Thread(target=self._run, name="pull", daemon=True)
         self._thread.start()
 
@@ -181,6 +190,11 @@ class Pull:
         with self._changing:
             self.sight = replace(self.sight, **changes)  # type: ignore[arg-type]
         self._wake()
+
+
+def waits(place: Place) -> bool:
+    """Whether something may wait to be pushed."""
+    return (place.workspace.folder / "git-pending.json").exists()
 
 
 def again(name: str, synced: Synced) -> list[Told]:

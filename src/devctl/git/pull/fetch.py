@@ -43,10 +43,7 @@ LOCK_PATIENCE = 3.0
 SILENT = "no answer within "
 ANOTHER = " was rewritten there"
 T = TypeVar("T")
-_FETCH = (
-    "fetch", "--no-prune", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance",
-    "--refmap=", "--",
-)  # fmt: skip
+_FETCH = ("fetch", "--no-prune", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=", "--")
 """Nothing is pruned, and a branch that was rewritten at the remote keeps its old ref here: with no + in the refspec,
 nothing that could be reached no longer can."""
 _MERGE = ("merge", "--quiet", "--ff-only", "--no-squash", "--no-stat", "--no-autostash", "--no-overwrite-ignore")
