@@ -9,7 +9,7 @@ from rig.stage import stage
 from items.base import DEVCTL, Case, Figure, Item, Metric, Summaries, Values, bring_up, median
 from items.ready import SHAPES
 
-LIMITS = {"chain-10": 1.05, "tree-10": 1.05, "chain-100": 1.15, "tree-100": 1.15, "tree-1000": 1.15}
+LIMITS = {"chain-10": 1.05, "tree-10": 1.05, "chain-100": 1.15, "tree-100": 1.15, "tree-1000": 1.15, "chain-1000": 1.15}
 
 
 class Own(Item):
@@ -29,6 +29,7 @@ class Own(Item):
             ("chain", 100, 0.3, 1),
             ("tree", 100, 1.0, 2),
             ("tree", 1000, 3.0, 1),
+            ("chain", 1000, 0.1, 1),
         ]
         cases = [
             Case(f"{shape}-{count}", f"{shape} of {count}, ready after {delay:g} s", 1 if quick else rounds,
@@ -45,7 +46,7 @@ class Own(Item):
             return self._down(peer)
         work = SHAPES[case.params["shape"]](case.params["count"], case.params["delay"])
         with stage(len(work.services) + 1) as at:
-            return {"ratio": bring_up(peer, at, Wanted(work, None), timeout=120).whole / work.critical_path}
+            return {"ratio": bring_up(peer, at, Wanted(work, None), timeout=300).whole / work.critical_path}
 
     def _down(self, peer: Peer) -> Values:
         work = shapes.Work(tuple(shapes.Spec(each.name, each.needs, 0.05, 1.0) for each in shapes.chain(3).services))
