@@ -349,6 +349,7 @@ def test_a_branch_that_was_rewritten_there_is_not_taken_over(team: Team) -> None
     team.pull()
     team.git("fetch", "-q", "origin")
     team.git("config", "fetch.prune", "true")
+    team.git("config", "fetch.output", "compact")
     team.git("commit", "-q", "--amend", "-m", "rewritten", at=team.colleague)
     team.git("push", "-q", "--force", str(team.origin), "dev", at=team.colleague)
     team.git("push", "-q", str(team.origin), "dev:other", at=team.colleague)

@@ -43,7 +43,10 @@ LOCK_PATIENCE = 3.0
 SILENT = "no answer within "
 ANOTHER = " was rewritten there"
 T = TypeVar("T")
-_FETCH = ("fetch", "--no-prune", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=", "--")
+_FETCH = (
+    "-c", "fetch.output=full", "fetch", "--no-prune", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=",
+    "--",
+)  # fmt: skip
 """Nothing is pruned, and a branch that was rewritten at the remote keeps its old ref here: with no + in the refspec,
 nothing that could be reached no longer can."""
 _MERGE = ("merge", "--quiet", "--ff-only", "--no-squash", "--no-stat", "--no-autostash", "--no-overwrite-ignore")
