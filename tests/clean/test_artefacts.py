@@ -121,6 +121,17 @@ def test_git_and_devctl_themselves_never_match(root: Path, manifest: Make, write
     assert judged(manifest(artefacts=(".git", ".devctl", "**/.git", "**/.devctl", "**/logs", "**/HEAD"))) == {}
 
 
+def test_the_workspace_itself_never_goes_whatever_the_pattern(root: Path, manifest: Make, write: Write) -> None:
+    for name in ("services.yaml", "stack.yml", "apps/web/src/a.ts", "other/x"):
+        write(name)
+    made = manifest({"web": "apps/web"}, artefacts=("*",), compose="p")
+    assert judged(made) == {
+        "apps": "web lies in it", "other": "", "services.yaml": "services.yaml lies in it",
+        "stack.yml": "stack.yml lies in it",
+    }  # fmt: skip
+    assert judged(manifest({"web": "apps/web"}, artefacts=("apps/web",))) == {"apps/web": "web lies in it"}
+
+
 def test_links_are_neither_followed_nor_removed(root: Path, manifest: Make, write: Write, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     write("dist/a", at=outside)
@@ -206,16 +217,12 @@ def test_services_elsewhere_belong_to_it_but_never_a_folder_that_holds_it(
     assert (tmp_path / "stranger/dist/x").exists()
 
 
-def test_names_that_are_no_text(root: Path, manifest: Make, git: Git) -> None:
+def test_names_that_are_no_text_and_names_like_patterns(root: Path, manifest: Make, git: Git) -> None:
     git("init", "-q")
     (root / ".gitignore").write_text("*.tmp\n")
-    for name in (b"\xff.tmp", b"new\nline.tmp", b"-rf.tmp", b"[a].tmp"):
+    kept = (b"\xff.tmp", b"[a].tmp", b":(top)y.tmp")
+    for name in (*kept, b"new\nline.tmp", b"-rf.tmp"):
         (root / os.fsdecode(name)).write_text("x")
-    git("add", "-f", "--", os.fsdecode(b"\xff.tmp"), "[a].tmp")
+    git("--literal-pathspecs", "add", "-f", "--", *(os.fsdecode(name) for name in kept))
     tidy(manifest())
-    assert sorted(os.fsencode(path.name) for path in root.iterdir()) == [
-        b".git",
-        b".gitignore",
-        b"[a].tmp",
-        b"\xff.tmp",
-    ]
+    assert {os.fsencode(path.name) for path in root.iterdir()} == {*kept, b".git", b".gitignore"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -57,7 +57,8 @@ def find(manifest: Manifest, now: Running) -> list[Item]:
     found = [path for root in roots(manifest) for path in _matches(root, root, globs, projects)]
     known = _known_to_git(found)
     mounts = _mounts() if found else ()
-    facts = [_facts(path, *known[path], mounts) for path in found]
+    parts = _parts(manifest)
+    facts = [replace(_facts(path, *known[path], mounts), holds=_held(path, parts)) for path in found]
     users = _users([each.path for each in facts if not each.problem])
     return [_item(manifest, each, users.get(each.path, ()), now) for each in facts]
 
@@ -81,6 +82,19 @@ def _projects(manifest: Manifest) -> tuple[Path, ...]:
     """Folders that belong to the workspace even where they are repositories of their own."""
     named = [service.path for service in manifest.services.values()] + [each.path for each in manifest.git]
     return tuple(dict.fromkeys(Path(os.path.realpath(each)) for each in named if each))
+
+
+def _parts(manifest: Manifest) -> dict[Path, str]:
+    """What the workspace is made of: path → what it is called."""
+    files = [manifest.file, *(manifest.compose.files if manifest.compose else ())]
+    found = {Path(os.path.realpath(path)): Path(path).name for path in files}
+    ends = [end for mirror in manifest.mirrors for end in (mirror.source, mirror.target)]
+    found |= {Path(os.path.realpath(path)): Path(path).name for path in (*ends, *(each.path for each in manifest.git))}
+    return found | {Path(os.path.realpath(each.path)): each.name for each in manifest.services.values() if each.path}
+
+
+def _held(path: Path, parts: Mapping[Path, str]) -> str:
+    return next((name for part, name in parts.items() if part.is_relative_to(path)), "")
 
 
 def _matches(root: Path, folder: Path, globs: Globs, projects: Sequence[Path]) -> Iterator[Path]:

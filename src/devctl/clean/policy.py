@@ -63,13 +63,15 @@ def running(manifest: Manifest, states: Mapping[str, ServiceState], wanted: Iter
 class ArtefactFacts(Value):
     """A file or folder that a pattern matches.
 
-    ``tracked`` files git has, ``unsaved`` ones it would commit; ``repository`` is one that lies inside; ``users`` are
-    processes that work in it, in words; ``problem`` is what kept it from being looked at.
+    ``holds`` is what of the workspace itself lies in it: the manifest, a compose file, a service's folder; ``tracked``
+    files git has, ``unsaved`` ones it would commit; ``repository`` is one that lies inside; ``users`` are processes
+    that work in it, in words; ``problem`` is what kept it from being looked at.
     """
 
     path: str
     size: int = 0
     is_link: bool = False
+    holds: str = ""
     tracked: int = 0
     unsaved: int = 0
     repository: str = ""
@@ -84,6 +86,8 @@ def artefact_refusal(facts: ArtefactFacts, now: Running) -> tuple[str, str]:
         return facts.problem, ""
     if facts.is_link:
         return "it is a link", ""
+    if facts.holds:
+        return f"{facts.holds} lies in it", ""
     if facts.repository:
         return f"a repository lies in it: {facts.repository}", ""
     if facts.mounted:
