@@ -87,8 +87,21 @@ def test_many_lines_of_a_part_are_counted(today: Today) -> None:
 
 def test_mirrors_that_did_something_are_part_of_a_sync(today: Today) -> None:
     mirror = {"from": "core", "to": "tenant", "result": "conflict"}
-    only = Today(begin=NIGHT, syncs=(sync(mirrors=[mirror, {**mirror, "result": "same"}]),), in_git=True)
+    only = Today(begin=NIGHT, syncs=(sync(mirrors=[mirror, {**mirror, "from": "x", "result": "same"}]),), in_git=True)
     assert lines(only)[3].endswith(": core carried to tenant (conflict)")
+
+
+def test_what_was_pushed_in_the_morning_still_was_in_the_evening() -> None:
+    conflict = {"from": "core", "to": "tenant", "result": "conflict"}
+    syncs = (
+        sync(push("dev", "origin", "pushed"), push("dev", "org", "unreachable"), mirrors=[conflict]),
+        sync(
+            push("dev", "origin", "up-to-date"), push("dev", "org", "pushed"), mirrors=[{**conflict, "result": "same"}]
+        ),
+        sync(push("dev", "origin", "rejected"), push("dev", "org", "up-to-date"), mirrors=[]),
+    )
+    told = lines(Today(begin=NIGHT, syncs=syncs, in_git=True))[3]
+    assert told.endswith(": pushed: dev to org; not pushed: dev to origin")
 
 
 def test_json_has_it_all(today: Today) -> None:

@@ -58,7 +58,7 @@ def page(today: Today, root: str, glyphs: Glyphs, width: int) -> list[Text]:
     lines += _part("ran", _services(today.services, glyphs))
     lines += _part("failed", _folded((_failure(*each) for each in today.failures), width))
     lines += _part("committed", _folded((_commit(each, root) for each in today.commits), width))
-    lines += _part("synced", _folded((f"{_clock(each.at)}  {synced(each)}" for each in today.syncs), width))
+    lines += _part("synced", _folded((f"{_clock(each.at)}  {synced([each])}" for each in today.syncs), width))
     lines += _part("still pending", _folded(today.pending, width))
     if len(lines) == 1:
         lines.append(Text("   nothing happened yet", style=FAINT))
@@ -110,15 +110,37 @@ def _commit(commit: Commit, root: str) -> str:
     return f"{_clock(commit.at)}  {commit.sha[:8]} {commit.subject}" + (f"  ({place})" if place else "")
 
 
-def synced(each: Synced) -> str:
-    """A sync in a sentence: what went where, and what didn't."""
-    done: dict[str, list[str]] = {}
-    for push in (push for repository in each.report.get("repositories", ()) for push in repository["pushes"]):
-        done.setdefault(push["result"], []).append(f"{push['branch']} to {push['remote']}")
-    parts = [f"{word}: {listing(sorted(set(done[result])), 6)}" for result, word in RESULTS.items() if result in done]
-    mirrors = [mirror for mirror in each.report.get("mirrors", ()) if mirror["result"] != "same"]
-    parts += [f"{mirror['from']} carried to {mirror['to']} ({mirror['result']})" for mirror in mirrors]
-    return "; ".join(parts) or "nothing to push"
+def synced(syncs: Sequence[Synced]) -> str:
+    """Syncs in a sentence: what went where, and what didn't. What was pushed counts as pushed while it stays so."""
+    found = _branches(syncs)
+    parts = []
+    for result, word in RESULTS.items():
+        if where := {f"{branch} to {remote}" for (_, branch, remote), fate in found.items() if fate == result}:
+            parts.append(f"{word}: {listing(sorted(where), 6)}")
+    return "; ".join([*parts, *(f"{way} ({result})" for way, result in _mirrors(syncs).items())]) or "nothing to push"
+
+
+def _branches(syncs: Sequence[Synced]) -> dict[tuple[str, str, str], str]:
+    """(repository, branch, remote) → what became of it."""
+    found: dict[tuple[str, str, str], str] = {}
+    for repository in (each for done in syncs for each in done.report.get("repositories", ())):
+        for push in repository["pushes"]:
+            key = (str(repository.get("path")), push["branch"], push["remote"])
+            if (found.get(key), push["result"]) != ("pushed", "up-to-date"):
+                found[key] = push["result"]
+    return found
+
+
+def _mirrors(syncs: Sequence[Synced]) -> dict[str, str]:
+    """Those that carried something over, or whose conflict still stands."""
+    found: dict[str, str] = {}
+    for mirror in (each for done in syncs for each in done.report.get("mirrors", ())):
+        way = f"{mirror['from']} carried to {mirror['to']}"
+        if mirror["result"] != "same":
+            found[way] = mirror["result"]
+        elif found.get(way) == "conflict":
+            del found[way]
+    return found
 
 
 def _clock(moment: float) -> str:
@@ -160,7 +182,7 @@ def _brief_commits(commits: Sequence[Commit]) -> str:
 
 
 def _brief_syncs(syncs: Sequence[Synced]) -> str:
-    return f"synced at {_clock(syncs[-1].at)}: {synced(syncs[-1])}" if syncs else "not synced"
+    return f"synced at {_clock(syncs[-1].at)}: {synced(syncs)}" if syncs else "not synced"
 
 
 def _brief_pending(pending: Sequence[str]) -> str:

@@ -187,7 +187,7 @@ def _moved(workshop: int, made: str, folder: int, name: str, *, over: bool) -> b
             os.link(made, name, src_dir_fd=workshop, dst_dir_fd=folder, follow_symlinks=False)
         except FileExistsError:
             return False
-        except OSError:  # a file system without hard links
+        except (OSError, NotImplementedError):  # a file system without hard links
             os.rename(made, name, src_dir_fd=workshop, dst_dir_fd=folder)
         else:
             os.unlink(made, dir_fd=workshop)
