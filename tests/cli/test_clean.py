@@ -84,7 +84,8 @@ def test_down_of_one_service_tidies_nothing(messy: Any) -> None:
 
 def test_down_tidies_only_what_is_listed_for_it(messy: Any) -> None:
     text = (messy.root / "services.yaml").read_text()
-    (messy.root / "services.yaml").write_text(text.replace(', "on_down": ["artefacts"]', ""))
+    docker = '"docker": ["containers"], "on_down": ["docker"]'
+    (messy.root / "services.yaml").write_text(text.replace('"on_down": ["artefacts"]', docker))
     messy.run("up")
     assert messy.run("down").returncode == 0
     assert there(messy) == {"web", "api"}
