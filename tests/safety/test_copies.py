@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -63,6 +64,16 @@ def test_of_a_backup_that_fails_nothing_is_left(tmp_path: Path) -> None:
 
     with pytest.raises(DevctlError, match="no room"):
         keep(tmp_path, "api", "x", "y", "dump", NOW, fails)
+    assert list((tmp_path / FOLDER).iterdir()) == []
+
+
+def test_a_backup_whose_note_cannot_be_written_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("devctl.safety.copies.write_atomic", full)
+    with pytest.raises(DevctlError, match="No space left"):
+        made(tmp_path)
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 

@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from devctl.cli.db.place import Target
+from devctl.cli.db.reach import holders_of_address
+from devctl.cli.place import Place
+from devctl.core.model import Database, Runtime, Service
+
 pytestmark = pytest.mark.timeout(400)  # a dozen commands a test, on a machine that may be busy
 
 WIDE = """
@@ -215,8 +220,23 @@ def test_a_start_that_would_drop_tables_elsewhere_is_refused_by_the_switchs_name
         (shop.root / "services.yaml").write_text(
             text.replace("    path: api\n", "    path: api\n    env_file: drop.env\n")
         )
-    done = shop.run("up", CC_DROP_TABLES="true" if where == "environment" else "")
+    done = shop.run("up", **({"CC_DROP_TABLES": "true"} if where == "environment" else {}))
     assert done.returncode == 3
     assert "CC_DROP_TABLES=true is refused: it would drop the tables of db.example.com/shop" in done.stderr
     assert not (shop.root / ".devctl" / "logs" / "api.log").exists(), "nothing was started"
     shop.run("down", "--no-sync")
+
+
+@pytest.mark.parametrize(
+    ("template", "variables"),
+    [
+        ("${DATABASE_URL}", ("DATABASE_URL",)),
+        ("${DATABASE_URL:-postgresql://${WHO:-cc}@localhost/shop}", ("DATABASE_URL",)),
+        ("${DIALECT}://cc@localhost/${NAME}", ()),
+        ("${BASE}/shop", ()),
+        ("postgresql://localhost/shop", ()),
+    ],
+)
+def test_only_a_variable_that_holds_the_whole_address_is_given_it(template: str, variables: tuple[str, ...]) -> None:
+    service = Service(name="api", runtime=Runtime.PROCESS, database=Database(template))
+    assert holders_of_address(Target(Place(Path("services.yaml")), service)) == variables
