@@ -168,7 +168,7 @@ def container(kind: str, port: int, variables: Mapping[str, str]) -> Iterator[Po
             raise
         pytest.skip(f"no Docker engine answers at {host}: {type(error).__name__}")
     image = os.environ.get(IMAGES[kind], f"devctl-test/{kind}:{'15' if kind == 'postgres' else '7'}")
-    settings = api.create_host_config(port_bindings={port: ("127.0.0.1", None)}, auto_remove=True)
+    settings = api.create_host_config(port_bindings={port: ("127.0.0.1", None)})
     made = api.create_container(image, environment=dict(variables), host_config=settings, ports=[port])
     try:
         api.start(made["Id"])

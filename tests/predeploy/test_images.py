@@ -28,7 +28,18 @@ def test_images_are_built_from_this_commit(shop: Any, docker: Any) -> None:
         return found["result"], found["evidence"]
 
     def build(*options: str) -> None:
-        command = ["docker", "build", "-q", "-t", f"{docker.project}-api", *options, str(shop.root / "api")]
+        label = f"com.docker.compose.project={docker.project}"  # by which what an earlier build left is removed
+        command = [
+            "docker",
+            "build",
+            "-q",
+            "-t",
+            f"{docker.project}-api",
+            "--label",
+            label,
+            *options,
+            shop.root / "api",
+        ]
         subprocess.run(command, env=shop.environment, check=True, capture_output=True, timeout=100)
 
     assert asked() == ("fail", "not built: api")

@@ -110,7 +110,9 @@ def _migrations(case: Case, service: Service) -> Outcome:
 
 
 def _upgrade(case: Case, service: Service) -> str:
-    return f"devctl db upgrade {service.name}" if not case.strict else "migrate as docs/production-safety.md says"
+    if not case.strict:
+        return f"devctl db upgrade {service.name}"
+    return "back it up, then alembic upgrade head, then devctl predeploy again"
 
 
 def _rehearsal(case: Case, service: Service) -> Outcome:

@@ -166,9 +166,9 @@ class _Trial:
 
     def _not_healthy(self, reason: str) -> DevctlError:
         words = self._logs.words(self._service.name, 0, 5) if self._logs.path(self._service.name).exists() else ()
-        hint = f"devctl up {self._service.name} shows the same, with its log"
-        needed = [each.service for each in self._service.depends_on]
-        why = reason + (f"; it needs {', '.join(needed)}" if needed and not self._ended else "")
+        needed = "" if self._ended else " ".join(each.service for each in self._service.depends_on)
+        hint = f"devctl up {needed or self._service.name}"
+        why = f"{reason}; it needs {needed}" if needed else reason
         return DevctlError(f"{self._service.name} does not become healthy", why=why, hint=hint, details=words)
 
 
