@@ -206,6 +206,16 @@ def test_a_commit_that_was_killed_before_the_index_knew_is_mended(day: Any) -> N
     assert day.git("status", "--porcelain") == ""
 
 
+def test_a_dry_run_names_the_commits_that_would_go(day: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(7):
+        day.git("commit", "-q", "--allow-empty", "-m", f"by hand {number}")
+    monkeypatch.setenv("GIT_DIR", str(day.root / "origin.git"))
+    pushes = {(each.remote, each.branch): each.detail for each in day.sync(dry_run=True).pushes}
+    said = "7 commits: by hand 6; by hand 5; by hand 4; by hand 3; by hand 2; …"
+    assert pushes["origin", "dev"] == said
+    assert pushes["org", "dev"] == said
+
+
 @pytest.mark.parametrize("what", ["work", "no work"])
 def test_a_dry_run_says_what_happens_and_nothing_does(day: Any, what: str, results: Results) -> None:
     day.colleague(theirs="theirs\n")

@@ -84,12 +84,19 @@ class Leaving:
         self.take(step)
         if isinstance(step, Push):
             for branch in step.heads:
-                self.told(step.remote, branch, Result.PUSHED, "")
+                self.told(step.remote, branch, Result.PUSHED, self._would_take(step.remote, branch, heads))
         elif isinstance(step, Rescue):
             self.told(step.remote, step.branch, Result.RESCUED, step.name)
         for branch in step.heads if isinstance(step, Push) else [step.branch]:
             if branch in heads and not isinstance(step, Same):
                 self._stopped(step.remote, branch, heads[branch])
+
+    def _would_take(self, remote: str, branch: str, heads: Mapping[str, str]) -> str:
+        """The commits that are there already; the one to come is told of by itself."""
+        from devctl.git.history import subjects
+
+        theirs = self._heads(self.facts, remote).get(branch, "")
+        return subjects(self._repository.root, heads[branch], theirs) if branch in heads else ""
 
     def check(self) -> None:
         """The gate: what holds a secret goes to no remote, not even as a rescue. Raises GitFailed, CommandError."""

@@ -34,6 +34,7 @@ MORE = {
     "OpenAI Token": re.compile(r"sk-(?:proj|svcacct)-[A-Za-z0-9_-]{20,}"),
     "Slack Token": re.compile(r"xapp-\d-[A-Za-z0-9-]{20,}|xox[a-z]-[A-Za-z0-9-]{20,}"),
     "npm Token": re.compile(r"\bnpm_[A-Za-z0-9]{36}\b"),
+    # pragma: allowlist nextline secret
     "Private Key": re.compile(r"BEGIN ENCRYPTED PRIVATE KEY|PuTTY-User-Key-File-3"),
     "Stripe Access Key": re.compile(r"\b(?:sk|rk)_(?:live|test)_[0-9a-zA-Z]{24,}"),
 }
