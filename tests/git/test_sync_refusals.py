@@ -169,6 +169,7 @@ def test_in_the_middle_of_something_all_is_left_as_it_is_and_backed_up(
     assert synced.decision is Decision.REFUSE
     assert f"a {named}" in synced.reason
     assert hint in synced.hint
+    assert named == "bisect" or "api/main.py:1: " in synced.reason
     assert (day.git("for-each-ref", "refs/heads", "refs/remotes"), day.git("ls-files", "-s")) == (refs, index)
     assert day.git("show", f"{synced.backup}:untracked") == "mine"
 
@@ -268,3 +269,14 @@ def test_lfs_applies_and_takes_large_files(day: Any) -> None:
     assert day.git("cat-file", "blob", "HEAD:model.bin").startswith("version https://git-lfs")
     day.write("key.bin", f"KEY = {KEY}\n")
     assert "key.bin:1" in [each.where for each in day.sync().refused]
+
+
+def test_an_index_that_somebody_else_holds_is_told_of_the_commit_by_the_next_sync(day: Any) -> None:
+    day.hook("post-commit", "touch .git/index.lock")
+    day.write("api/main.py", "two\n")
+    synced = day.sync()
+    assert synced.commit == day.head()
+    assert any("behind the commit" in step for step in synced.steps)
+    (day.path / ".git/index.lock").unlink()
+    assert day.sync().good
+    assert day.git("status", "--porcelain") == ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -55,10 +57,32 @@ def synchronized(
             run.without_commit("nobody could be asked whether to commit", "devctl sync --yes")
         else:
             _ask(run.asking(), manifest)
-    report = Report(repositories=run.run().repositories, mirrors=mirrors, dry_run=dry_run)
+    with _telling() as tell:
+        done = run.run(tell)
+    report = Report(repositories=done.repositories, mirrors=mirrors, dry_run=dry_run)
     if not dry_run:
         note(place.workspace, report, time.time())
     return report
+
+
+@contextmanager
+def _telling() -> Iterator[Callable[[str], None]]:
+    """What takes its time, in a line that goes again; nowhere but on a terminal."""
+    from rich.text import Text
+
+    from devctl.ui.region import Region
+    from devctl.ui.theme import COLOURS, FAINT, Look, Screen
+
+    screen = Screen(sys.stderr)
+    if not screen.terminal:
+        yield lambda _: None
+        return
+    with Region(screen) as region:
+        mark = Text(f" {screen.glyphs.looks[Look.BUSY]} ", style=COLOURS[Look.BUSY])
+        try:
+            yield lambda text: region.draw([mark.copy().append(text, style=FAINT)] if text else [])
+        finally:
+            region.clear()
 
 
 def _ask(repositories: list[Synced], manifest: Manifest) -> None:

@@ -5,8 +5,8 @@ own. Until it is made, the real index is as its owner left it.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
-from contextlib import suppress
 
 from devctl.command import CommandError, OutOfTime
 from devctl.core.model import GitRepository, Value
@@ -22,13 +22,14 @@ HOOKS_TIME = 600.0
 
 class Committed(Value):
     """``commit`` is "" when none was made: ``failure`` says why, ``hint`` what to do, ``output`` what git or a hook
-    said. Without a failure there was nothing to commit."""
+    said. Without a failure there was nothing to commit. ``behind``: the index could not be told of the commit."""
 
     commit: str = ""
     failure: str = ""
     hint: str = ""
     output: tuple[str, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    behind: bool = False
 
 
 def preview(repository: Repository, facts: RepositoryFacts, section: GitRepository) -> Vetted:
@@ -56,9 +57,21 @@ def commit(
             why = f"a hook or the signing did not end within {HOOKS_TIME:g} s"
             return Committed(failure=why, hint=_by_hand(repository), output=error.details, refused=vetted.refused)
     made = repository.line("rev-parse", "HEAD")
-    with suppress(CommandError):  # somebody else's index.lock; the next sync finds the index behind, and mends it
-        settle(repository, facts, vetted.paths, made)
-    return Committed(commit=made, refused=vetted.refused)
+    behind = not _settled(repository, facts, vetted.paths, made)
+    return Committed(commit=made, refused=vetted.refused, behind=behind)
+
+
+def _settled(repository: Repository, facts: RepositoryFacts, paths: Iterable[str], made: str) -> bool:
+    """Whether the index could be told. An editor holds its lock for a moment now and then."""
+    for pause in (0.05, 0.2, 0.5, 1.0, None):
+        try:
+            settle(repository, facts, paths, made)
+        except CommandError:
+            if pause is not None:
+                time.sleep(pause)
+        else:
+            return True
+    return False
 
 
 def _make(repository: Repository, scratch: Scratch, message: str) -> None:

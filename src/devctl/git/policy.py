@@ -20,7 +20,8 @@ MARKERS = re.compile(rb"^(?:<{7}|>{7}|\|{7})(?: .*)?\r?$", re.MULTILINE)
 
 
 class Standing(Value):
-    """What is known of a repository when it is decided: the parts of its facts that count."""
+    """What is known of a repository when it is decided: the parts of its facts that count. ``conflict`` is the first
+    file in conflict, with its line where that is known."""
 
     problem: str = ""
     is_root: bool = True
@@ -28,6 +29,7 @@ class Standing(Value):
     detached: bool = False
     operations: tuple[str, ...] = ()
     unmerged: tuple[str, ...] = ()
+    conflict: str = ""
     locked: str = ""
 
 
@@ -62,7 +64,7 @@ def decide(facts: Standing, section: GitRepository) -> Verdict:
         return Refuse(_unfinished(facts, section.path))
     if facts.unmerged:
         hint = f"resolve it, then git -C {section.path} add {facts.unmerged[0]}"
-        return Refuse(Refusal("it is in conflict", facts.unmerged[0], hint))
+        return Refuse(Refusal("it is in conflict", facts.conflict or facts.unmerged[0], hint))
     if facts.detached:
         hint = (
             f"git -C {section.path} switch {section.branch or 'BRANCH'} (or switch -c NAME, to keep what you did here)"
@@ -77,7 +79,7 @@ def decide(facts: Standing, section: GitRepository) -> Verdict:
 def _unfinished(facts: Standing, path: str) -> Refusal:
     name = facts.operations[0]
     word = name.partition(" ")[0]
-    where = facts.unmerged[0] if facts.unmerged else path
+    where = facts.conflict or next(iter(facts.unmerged), path)
     if name == "bisect":
         return Refusal("a bisect goes on", where, f"git -C {path} bisect reset")
     return Refusal(

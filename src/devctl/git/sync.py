@@ -10,7 +10,7 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -68,17 +68,21 @@ class Sync:
             if work.asks:
                 work.leave_uncommitted(why, hint)
 
-    def run(self) -> Report:
-        """Do it all, or with ``dry_run`` find out what would be done. Raises DevctlError."""
+    def run(self, tell: Callable[[str], None] = lambda _: None) -> Report:
+        """Do it all, or with ``dry_run`` find out what would be done. ``tell`` hears what takes its time, in words.
+        Raises DevctlError."""
         if self._dry_run:
-            self._reach()
+            self._reach(tell)
             self._each(Work.rehearse)
             return self._report()
         with locked(self._workspace):
             self._each(Work.back_up)
-            self._reach()
+            self._reach(tell)
+            tell("committing")
             self._each(Work.work_locally)
-            _together([work.leaving.push(remote) for work in self._going() for remote in work.leaving.outgoing])
+            going = [(work.leaving, remote) for work in self._going() for remote in work.leaving.outgoing]
+            tell(f"pushing to {_named(remote for _, remote in going)}" if going else "")
+            _together([leaving.push(remote) for leaving, remote in going])
             _together([work.leaving.rescue(remote) for work in self._going() for remote in work.leaving.to_rescue()])
             self._each(Work.look_again)
             self._remember()
@@ -91,9 +95,10 @@ class Sync:
     def _going(self) -> list[Work]:
         return [work for work in self.works if work.going]
 
-    def _reach(self) -> None:
+    def _reach(self, tell: Callable[[str], None]) -> None:
         self._each(Work.set_up_remotes)
         calls = [(work.leaving, remote) for work in self._going() for remote in work.leaving.names]
+        tell(f"asking {_named(remote for _, remote in calls)} what is new" if calls else "")
         _together([leaving.reach(remote, dry_run=self._dry_run) for leaving, remote in calls])
 
     def _report(self) -> Report:
@@ -113,6 +118,10 @@ class Sync:
         # A full disk, a folder whose name is no text: the report says it now, and the next sync finds it out anew.
         with suppress(OSError, UnicodeEncodeError):
             write(self._workspace, (*kept, *fresh))
+
+
+def _named(remotes: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(remotes))
 
 
 def retry(manifest: Manifest, workspace: Workspace, but: Collection[str] = ()) -> Report | None:

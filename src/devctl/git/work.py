@@ -16,7 +16,7 @@ from devctl.git.local import Ancestry, forward, hindrance
 from devctl.git.message import written
 from devctl.git.pending import Waiting
 from devctl.git.planning import COMING, Commit, Forward, Known, Note, Step, plan
-from devctl.git.policy import Refuse, Skip, Standing, decide
+from devctl.git.policy import Refuse, Skip, Standing, decide, marker_line
 from devctl.git.report import Decision, Refusal, Result, Synced, shown
 from devctl.git.repository import GitFailed, Repository
 from devctl.git.urls import scrubbed
@@ -82,7 +82,7 @@ class Work:
     def look(self) -> None:
         """Facts, the decision, and what a commit would hold."""
         self._look()
-        match decide(_standing(self.facts), self.section):
+        match decide(_standing(self.facts, self._conflict()), self.section):
             case Skip(reason=reason):
                 self.stop(Decision.SKIP, reason)
             case Refuse(refusal=refusal):
@@ -91,6 +91,18 @@ class Work:
                     self.back_up()
             case _ if not self._meant.push_only:
                 self._preview()
+
+    def _conflict(self) -> str:
+        """The first file in conflict, with the line of its marker."""
+        if not self.facts.unmerged:
+            return ""
+        path = self.facts.unmerged[0]
+        try:
+            with (self.repository.root / path).open("rb") as file:
+                line = marker_line(file.read(self.section.max_file_size), b"")
+        except OSError:
+            line = 0
+        return f"{shown(path)}:{line}" if line else shown(path)
 
     def _look(self) -> None:
         self.facts = self.leaving.facts = look(self.section.path)
@@ -214,6 +226,8 @@ class Work:
             return
         self.found.commit, self.found.failure, self.found.failure_hint = made.commit, made.failure, made.hint
         self.found.output = made.output
+        if made.behind:
+            self._say("the index is locked and behind the commit: git status looks odd until the next sync mends it")
         known = {each.where for each in self.found.refused}
         self.found.refused += tuple(each for each in made.refused if each.where not in known)
 
@@ -270,7 +284,7 @@ class Work:
         )
 
 
-def _standing(facts: RepositoryFacts) -> Standing:
+def _standing(facts: RepositoryFacts, conflict: str = "") -> Standing:
     return Standing(
         problem=facts.problem,
         is_root=facts.is_root,
@@ -278,5 +292,6 @@ def _standing(facts: RepositoryFacts) -> Standing:
         detached=facts.detached,
         operations=facts.operations,
         unmerged=facts.unmerged,
+        conflict=conflict,
         locked=facts.locked,
     )
