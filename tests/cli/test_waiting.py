@@ -82,6 +82,42 @@ def test_nothing_is_asked_before_the_supervisor_has_acted(out: Screen) -> None:
     assert pull.begun == 1
 
 
+@pytest.mark.parametrize("state", [State.STOPPED, State.STARTING])
+def test_the_first_service_goes_first(out: Screen, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devctl.cli.waiting.HEAD_START", 600.0)
+    pull, begun = Pull(), []
+    waits = msgspec.structs.replace(UP, states={"api": ServiceState(name="api", state=state)}, wanted=("api",))
+
+    def stream() -> Iterator[Snapshot]:
+        yield waits
+        time.sleep(3 * FRAME)
+        begun.append(pull.begun)
+        yield msgspec.structs.replace(UP, wanted=("api",))
+        while not pull.begun:
+            time.sleep(0.005)
+        pull.end()
+        yield UP
+
+    assert wait(out, pull, stream()).pull_over
+    assert begun == [0]
+
+
+def test_but_not_for_ever(out: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its setup may take minutes."""
+    monkeypatch.setattr("devctl.cli.waiting.HEAD_START", FRAME)
+    pull = Pull()
+    waits = msgspec.structs.replace(UP, states={"api": ServiceState(name="api")}, wanted=("api",))
+
+    def stream() -> Iterator[Snapshot]:
+        yield waits
+        while not pull.begun:
+            time.sleep(0.005)
+        pull.end()
+        yield UP
+
+    assert wait(out, pull, stream()).pull_over
+
+
 def test_it_ends_when_what_came_has_been_acted_upon(out: Screen) -> None:
     """The pull is over, but the last news is from before the supervisor heard of it: api looks ready, and is not."""
     pull, told = Pull(), Told("src", "2 commits pulled from origin/dev", good=True)

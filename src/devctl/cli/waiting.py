@@ -13,6 +13,7 @@ from typing import Protocol
 
 from devctl.api.protocol import Snapshot
 from devctl.core.outcome import settled
+from devctl.core.state import State
 from devctl.errors import DevctlError
 from devctl.ui.live import layout, plain, told
 from devctl.ui.progress import Note, Progress, Tone, absorb, beside
@@ -23,6 +24,8 @@ from devctl.ui.theme import Screen
 FRAME = 0.1
 """Seconds between two frames of the live view when nothing happens."""
 
+HEAD_START = 0.3
+"""Seconds for which a pull leaves the machine to the first service at most: setups may take minutes."""
 PATIENCE = 1.0
 """Seconds for which a pull that is waited for need not be mentioned in a pipe."""
 
@@ -62,7 +65,7 @@ class Waiter:
     ) -> None:
         self.screen, self._words, self._done, self._verb, self._pull = screen, words, done, verb, pull
         self.notes: list[Note] = []
-        self._alone_since, self._pull_told = 0.0, False
+        self._alone_since, self._pull_told, self._pull_begun = 0.0, False, False
         self._evidence: dict[str, tuple[str, ...]] = {}
 
     def wait(self, progress: Progress, stream: Iterator[Snapshot]) -> Progress:
@@ -101,11 +104,13 @@ class Waiter:
         return progress
 
     def _ticking(self, stream: Iterator[Snapshot]) -> Iterator[Snapshot | None]:
-        """The stream, and a look now and then; the pull begins once the supervisor has acted upon the request."""
-        inbox, begun = Inbox(), False
+        """The stream, and a look now and then. The pull begins once the supervisor has acted upon the request and the
+        first service runs, so that it is in nobody's way; at the latest after HEAD_START."""
+        inbox, began, first = Inbox(), time.monotonic(), 0.0
         for news in ticking(stream, FRAME, inbox):
-            if self._pull and news is not None and not begun:
-                begun = True
+            first = first or (time.monotonic() if news else 0.0)
+            if self._pull and first and not self._pull_begun and (_under_way(news, began) or _past(first + HEAD_START)):
+                self._pull_begun = True
                 self._pull.begin(partial(inbox.put, Wake()))
             yield news
 
@@ -132,6 +137,18 @@ class Waiter:
         words = note.evidence or self._words(note.service)
         shown, self._evidence[note.service] = self._evidence.get(note.service), words
         return replace(note, evidence=() if words == shown else words)
+
+
+def _under_way(news: Snapshot | None, began: float) -> bool:
+    """Whether a service runs that has been started since, or none is to be started."""
+    states = [news.states[name] for name in news.wanted if name in news.states] if news else []
+    going = [state for state in states if state.state not in {State.STOPPED, State.STARTING}]
+    fresh = any(state.started_at is not None and state.started_at >= began for state in going)
+    return fresh or (bool(states) and len(going) == len(states))
+
+
+def _past(moment: float) -> bool:
+    return time.monotonic() >= moment
 
 
 def ticking(stream: Iterator[Snapshot], seconds: float, inbox: Inbox | None = None) -> Iterator[Snapshot | None]:
