@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from devctl.api.protocol import Snapshot
+from devctl.core.model import Runtime
 from devctl.core.outcome import settled
 from devctl.core.state import State
 from devctl.errors import DevctlError
@@ -141,7 +142,9 @@ class Waiter:
 
 def _under_way(news: Snapshot | None, began: float) -> bool:
     """Whether a service runs that has been started since, or none is to be started."""
-    states = [news.states[name] for name in news.wanted if name in news.states] if news else []
+    known = news.manifest.services if news and news.manifest else {}
+    runs = [name for name, service in known.items() if service.runtime is not Runtime.LIBRARY]
+    states = [news.states[name] for name in runs if name in news.wanted and name in news.states] if news else []
     going = [state for state in states if state.state not in {State.STOPPED, State.STARTING}]
     fresh = any(state.started_at is not None and state.started_at >= began for state in going)
     return fresh or (bool(states) and len(going) == len(states))
