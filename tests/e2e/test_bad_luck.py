@@ -62,7 +62,7 @@ def test_up_and_down_at_once_end_in_one_of_the_two(bench: Any, free_port: Port) 
 
 
 def test_ctrl_c_stops_waiting_and_leaves_the_services(bench: Any, free_port: Port) -> None:
-    bench.write({"slow": bench.server(free_port(), delay=5)})
+    bench.write({"slow": bench.server(free_port(), delay=60)})
     up = bench.begin("up")
     bench.poll(bench.marked, what="it has been started")
     up.send_signal(signal.SIGINT)
