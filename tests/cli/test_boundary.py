@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -207,3 +208,18 @@ def test_ctrl_c_at_any_moment_ends_it_in_silence_or_in_words(place: Any, poll: A
         assert "Traceback" not in err
         assert "bug" not in err
     assert place.run("down").returncode in {0, 3}
+
+
+@pytest.mark.parametrize("verb", [["up"], ["status"], ["why", "a"], ["logs"], ["down"], ["check"]])
+def test_what_can_be_no_manifest_is_told_by_every_verb(place: Any, verb: list[str]) -> None:
+    """A folder, a pipe nobody writes to, a link to itself, far too much of it."""
+    os.mkfifo(place.root / "pipe.yaml")
+    (place.root / "self.yaml").symlink_to("self.yaml")
+    with (place.root / "huge.yaml").open("wb") as file:
+        file.truncate(10_000_000_000)
+    for name, said in ((".", "it is a folder"), ("pipe.yaml", "not a regular file"), ("huge.yaml", "larger than")):
+        done = place.run("-f", str(place.root / name), *verb)
+        assert done.returncode == 2, done.stderr
+        assert said in done.stderr
+    assert place.run("-f", str(place.root / "self.yaml"), *verb).returncode == 2
+    assert not (place.root / ".devctl").exists()

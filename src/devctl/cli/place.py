@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 PLAIN_NAME = re.compile(r"^name:[ \t]+([a-z0-9][a-z0-9_-]*)[ \t]*(?:#.*)?$", re.MULTILINE)
 """A name as nearly all manifests have it, found without reading the rest: quick commands never parse the file."""
+
+LARGEST = 5_000_000
+"""Bytes a manifest surely does not have."""
 
 
 class Place:
@@ -42,8 +46,8 @@ class Place:
 
     @cached_property
     def workspace(self) -> Workspace:
-        """The workspace, whose name is the manifest's."""
-        plain = PLAIN_NAME.findall(self.file.read_text(errors="replace"))
+        """The workspace, whose name is the manifest's. Raises DevctlError."""
+        plain = PLAIN_NAME.findall(_text(self.file))
         return Workspace(self.file.parent, plain[0] if len(plain) == 1 else self.manifest.name)
 
     @cached_property
@@ -57,6 +61,16 @@ class Place:
             return self.client.ask(Status(usage=usage))
         except NoSupervisor:
             return None
+
+
+def _text(file: Path) -> str:
+    """What stands in it; "" for what can be no manifest, of which reading it as one tells what is wrong."""
+    try:
+        facts = file.stat()
+        sensible = stat.S_ISREG(facts.st_mode) and facts.st_size <= LARGEST
+        return file.read_text(errors="replace") if sensible else ""
+    except OSError:
+        return ""
 
 
 def here(context: typer.Context | Asked) -> Place:
