@@ -12,6 +12,7 @@ import pytest
 
 from devctl.core.model import Database, ProcessSpec, Runtime, Service
 from devctl.errors import DevctlError
+from devctl.safety.redaction import redacted
 from devctl.safety.url import (
     DatabaseUrl,
     Dialect,
@@ -21,7 +22,6 @@ from devctl.safety.url import (
     libpq_environment,
     parse,
     quoted,
-    redacted,
 )
 
 EVERY = string.printable + "äß€🐘"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from devctl.command import CommandError, output, raw, which
 from devctl.errors import DevctlError, Exit
-from devctl.safety.url import DatabaseUrl, redacted
+from devctl.safety.redaction import redacted
+from devctl.safety.url import DatabaseUrl
 
 LONGEST = 6 * 3600.0
 """Seconds a dump may take."""

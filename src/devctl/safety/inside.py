@@ -16,7 +16,8 @@ from typing import Any
 from devctl.command import CommandError, Result, output
 from devctl.errors import DevctlError, Exit
 from devctl.safety.interpreter import Interpreter
-from devctl.safety.url import DatabaseUrl, redacted
+from devctl.safety.redaction import redacted
+from devctl.safety.url import DatabaseUrl
 
 PROGRAMS = Path(__file__).parent / "programs"
 PACKAGE = "devctl.safety.programs"

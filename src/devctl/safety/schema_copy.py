@@ -11,8 +11,9 @@ from pathlib import Path
 from devctl.command import raw
 from devctl.errors import DevctlError
 from devctl.safety.dump import Tools, without_owners
+from devctl.safety.redaction import redacted
 from devctl.safety.server import connected
-from devctl.safety.url import DatabaseUrl, redacted
+from devctl.safety.url import DatabaseUrl
 
 PATIENCE = 600.0
 """Seconds the schema may take to be read."""

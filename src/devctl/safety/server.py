@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from devctl.errors import DevctlError, Exit
 from devctl.safety.programs.migrations import IDENTITY
-from devctl.safety.url import DatabaseUrl, redacted
+from devctl.safety.redaction import redacted
+from devctl.safety.url import DatabaseUrl
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -6,7 +6,6 @@ holds more than one server, is an error or is kept apart for the judgement in ``
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -28,7 +27,8 @@ _FORM = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
-_SECRET_OPTIONS = frozenset({"password", "sslpassword"})
+SECRET_OPTIONS = frozenset({"password", "sslpassword"})
+"""Of the query, those that hold a password."""
 
 
 class Dialect(StrEnum):
@@ -112,7 +112,7 @@ class DatabaseUrl:
         return host if server.port == PORT else f"{host}:{server.port}"
 
     def _query(self, hide: bool) -> str:
-        pairs = [(key, HIDDEN if hide and key in _SECRET_OPTIONS else value) for key, value in self.options]
+        pairs = [(key, HIDDEN if hide and key in SECRET_OPTIONS else value) for key, value in self.options]
         if not self._place():
             pairs += [("host", f"{server.host}:{server.port}") for server in self.servers if len(self.servers) > 1]
             pairs += [] if len(self.servers) > 1 else _placed(self.server)
@@ -226,33 +226,6 @@ def unquoted(text: str) -> str:
 def quoted(text: str) -> str:
     """Everything but letters, digits and ``-._~`` escaped."""
     return "".join(each if each in _PLAIN else "".join(f"%{byte:02X}" for byte in each.encode()) for each in text)
-
-
-def redacted(text: str, *urls: DatabaseUrl) -> str:
-    """Text of others (a traceback, a driver's message) without these databases' passwords, however they are spelled,
-    and without what stands where an address has its password."""
-    for url in urls:
-        secrets = {value for key, value in url.options if key in _SECRET_OPTIONS} | {url.password}
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            text = re.sub(_standing(secret), HIDDEN, text)
-    return re.sub(r"(://[^\s/:@]*:)[^\s@]+@", rf"\g<1>{HIDDEN}@", text)
-
-
-def _standing(secret: str) -> str:
-    """A short plain word is hidden only where it stands alone: a password "a" must not eat every a."""
-    whole = "".join(_spelled(character) for character in secret)
-    return rf"(?<!\w){whole}(?!\w)" if len(secret) < 12 and re.fullmatch(r"\w+", secret) else whole
-
-
-def _spelled(character: str) -> str:
-    """A character as it is, escaped for an address (each library leaves others as they are), or for a literal."""
-    code = ord(character)
-    escaped = "".join(f"%{byte:02x}" for byte in character.encode())
-    forms = [rf"\\?{re.escape(character)}" if character in "\"'\\/" else re.escape(character), f"(?i:{escaped})"]
-    forms += [r"\+"] if character == " " else []
-    if not character.isprintable() or code > 126:
-        forms += [re.escape(spell(character)[1:-1]) for spell in (repr, ascii, json.dumps)]
-    return f"(?:{'|'.join(forms)})"
 
 
 def database_url(service: Service, environment: Mapping[str, str], files: Mapping[str, str]) -> DatabaseUrl:

@@ -16,7 +16,7 @@ from devctl.cli.place import here
 from devctl.errors import DevctlError, Exit
 from devctl.safety.history import Standing
 from devctl.safety.migrations import Migrations
-from devctl.ui.words import count, listing
+from devctl.ui.words import listing
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -76,7 +76,7 @@ def moved(
         except DevctlError:
             raise error from None
         same = now == before.current
-        where = "as it was" if same else f"at {listing(now) or 'the beginning'}: {count(len(now), 'head')}"
+        where = "as it was" if same else f"at {listing(now) or 'the beginning'}, not where it was"
         back = f"; back: devctl db restore {target.service.name} --backup {kept}" if kept and not same else ""
         raise DevctlError(
             f"a migration failed, and the database is {where}",
