@@ -48,7 +48,6 @@ class Pushed(Value):
     result: Result
     detail: str = ""
     hint: str = ""
-    waiting: int = 0
 
 
 class Synced(Value):
