@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -76,6 +77,7 @@ class Pull:
     def _run(self) -> None:
         import asyncio
 
+        _step_back()
         try:
             asyncio.run(self._all())
         except asyncio.CancelledError:
@@ -190,6 +192,14 @@ class Pull:
         with self._changing:
             self.sight = replace(self.sight, **changes)  # type: ignore[arg-type]
         self._wake()
+
+
+def _step_back() -> None:
+    """What starts goes first: this thread, and the git commands it starts, take what is left of the processor. Only
+    Linux knows priorities of threads."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def waits(place: Place) -> bool:
