@@ -32,9 +32,9 @@ def test_a_killed_supervisor_takes_no_service_with_it_and_the_next_command_adopt
 
 
 def test_a_supervisor_killed_while_starting_is_taken_over_by_the_next_up(bench: Any, free_port: Port) -> None:
-    bench.write({"web": bench.server(free_port(), "db"), "db": bench.server(free_port(), delay=1)})
+    bench.write({"web": bench.server(free_port(), "db"), "db": bench.server(free_port(), delay=3)})
     waiting = bench.begin("up")
-    bench.poll(lambda: len(bench.marked()) == 1, what="db has been started")
+    bench.poll(bench.marked, what="db has been started")
     os.kill(bench.supervisor(), signal.SIGKILL)
     waiting.communicate(timeout=60)
     bench.up()
