@@ -326,11 +326,14 @@ def test_two_at_once_bring_it_forward_once(team: Team) -> None:
     assert len(team.landed) == 1
 
 
-def test_another_devctl_that_holds_the_repository_is_waited_for_and_not_for_ever(team: Team) -> None:
+def test_another_devctl_that_holds_the_repository_is_waited_for_and_not_for_ever(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devctl.git.pull.fetch.ALONE", 0.2)
     after = team.push({"b": "one\n"})
     with (team.here / ".git/devctl.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert team.pull(timeout=1.0).stay is None
+        assert team.pull().stay is None
     assert team.head() == after
 
 

@@ -40,6 +40,8 @@ MERGE_TIMEOUT = 600.0
 LOCK_PATIENCE = 3.0
 """Seconds another git command may hold the index before it is told."""
 
+ALONE = 20.0
+"""Seconds for which another devctl's pull of the same repository is waited for at most."""
 SILENT = "no answer within "
 ANOTHER = " was rewritten there"
 T = TypeVar("T")
@@ -107,7 +109,7 @@ class Puller:
         if not isinstance(found, Fetch):
             return self._outcome(found)
         self.asked = found.remotes
-        async with _alone(self._git_folder, self._section.timeout), asyncio.TaskGroup() as group:
+        async with _alone(self._git_folder, min(ALONE, self._section.timeout)), asyncio.TaskGroup() as group:
             for remote in found.remotes:
                 group.create_task(self._ask(remote))
         return self._outcome(await self._settled())
