@@ -98,11 +98,8 @@ class Scratch:
     def restore(self, paths: Iterable[str]) -> None:
         """These paths as HEAD has them, or not at all."""
         wanted = set(paths)
-        self.put(
-            (each.old_mode.replace("000000", "0"), each.old, each.path)
-            for each in self.changes()
-            if each.path in wanted
-        )
+        differ = self.changes() if wanted else []
+        self.put((each.old_mode.replace("000000", "0"), each.old, each.path) for each in differ if each.path in wanted)
 
     def changes(self) -> list[Entry]:
         """How it differs from HEAD."""
