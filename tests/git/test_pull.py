@@ -110,6 +110,19 @@ def test_what_a_colleague_pushed_to_the_other_remote_comes_too(team: Team) -> No
     assert sum(each.number for each in team.landed) == 3 == outcome.number + 1
 
 
+def test_a_submodule_that_came_is_named_and_not_touched(team: Team) -> None:
+    first = team.head()
+    team.git("update-index", "--add", "--cacheinfo", f"160000,{first},part", at=team.colleague)
+    team.git("commit", "-q", "-m", "a submodule", at=team.colleague)
+    team.git("push", "-q", str(team.origin), "dev", at=team.colleague)
+    assert team.pull().stay is None
+    (landed,) = team.landed
+    assert (landed.files, landed.submodules) == (("part",), ("part",))
+    after = team.push({"b": "one\n"})
+    assert team.pull().stay is None
+    assert team.head() == after
+
+
 def test_what_lies_on_a_remote_that_the_manifest_does_not_name_is_fetched_and_not_taken(team: Team) -> None:
     """A colleague's own remote, say: nobody has looked at what is there."""
     team.new_remote("bob")

@@ -153,12 +153,17 @@ class Pull:
 
     def _landed(self, landed: Landed) -> None:
         """In a thread that nobody breaks off: what came to lie under running services is told the supervisor."""
+        from devctl.git.pull.policy import git_in
         from devctl.git.pull.touch import touched
         from devctl.runtimes.compose_config import binds_of
 
         self._tell(
             Told(self._name(landed.path), f"{count(landed.number, 'commit')} pulled from {landed.ref}", good=True)
         )
+        if landed.submodules:
+            update = f"{git_in(os.path.relpath(landed.path))} submodule update"
+            told = f"{listing(landed.submodules, 3)} must be checked out anew"
+            self._tell(Told(self._name(landed.path), told, update))
         request = self._renewed(landed)
         found = touched(request.manifest.services, landed, binds_of(self._place.workspace.folder))
         commits = {**self.sight.commits}

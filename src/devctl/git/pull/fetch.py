@@ -42,6 +42,8 @@ LOCK_PATIENCE = 3.0
 
 ALONE = 20.0
 """Seconds for which another devctl's pull of the same repository is waited for at most."""
+GITLINK = "160000"
+"""The mode of a submodule's entry in a tree."""
 SILENT = "no answer within "
 ANOTHER = " was rewritten there"
 T = TypeVar("T")
@@ -55,7 +57,8 @@ _MERGE = ("merge", "--quiet", "--ff-only", "--no-squash", "--no-stat", "--no-aut
 
 
 class Landed(Value):
-    """The branch was brought forward from commit ``before`` to ``after``, which is ``ref``'s; ``files`` differ."""
+    """The branch was brought forward from commit ``before`` to ``after``, which is ``ref``'s; ``files`` differ, and
+    ``submodules`` among them stand at another commit by now, which nobody has checked out."""
 
     path: str
     ref: str
@@ -63,6 +66,7 @@ class Landed(Value):
     before: str
     after: str
     files: tuple[str, ...]
+    submodules: tuple[str, ...] = ()
 
 
 class Unreached(Value):
@@ -210,7 +214,7 @@ class Puller:
     def _bring_forward(self, facts: RepositoryFacts, pull: Pull) -> Stay | None:
         incoming = self._incoming(facts.head, pull.commit)
         local = _differing(facts)
-        added = [name for name, status in incoming.items() if status == "A" and name not in local]
+        added = [name for name, (status, _) in incoming.items() if status == "A" and name not in local]
         ignored = [name for name in added if os.path.lexists(os.path.join(self._section.path, name))]  # noqa: PTH118 - maybe no text
         if stay := obstacle(pull, incoming, local, ignored, self._shown):
             return stay
@@ -219,14 +223,16 @@ class Puller:
             return Stay(f"not pulled: git says: {words}", f"{git_in(self._shown)} merge --ff-only {pull.ref}")
         self._number, self._ref = self._number + pull.number, pull.ref
         path = self._section.path
-        self._landed(Landed(path, pull.ref, pull.number, facts.head, pull.commit, tuple(incoming)))
+        submodules = tuple(name for name, (_, is_submodule) in incoming.items() if is_submodule)
+        self._landed(Landed(path, pull.ref, pull.number, facts.head, pull.commit, tuple(incoming), submodules))
         return None
 
-    def _incoming(self, before: str, after: str) -> dict[str, str]:
-        """Every path that differs between two commits, with git's letter for how."""
-        differ = ("diff", "--name-status", "--no-renames", "--no-ext-diff", "-z", before, after)
+    def _incoming(self, before: str, after: str) -> dict[str, tuple[str, bool]]:
+        """Every path that differs between two commits: git's letter for how, and whether a submodule stands there."""
+        differ = ("diff", "--raw", "--no-renames", "--no-ext-diff", "-z", before, after)
         words = decoded(self._repository.do(*differ)).split("\0")
-        return dict(zip(words[1::2], words[0::2], strict=False))
+        facts = (meta.split() for meta in words[0::2])
+        return {name: (each[4], each[1] == GITLINK) for name, each in zip(words[1::2], facts, strict=False)}
 
     def _merge(self, commit: str) -> str:
         """git's words when it would not, "" when it did."""
