@@ -156,6 +156,26 @@ def test_an_env_py_that_leads_elsewhere_changes_nothing_there(shop: Any, postgre
     assert postgres.run(other, "select count(*) from pg_class where relname in ('users', 'alembic_version')") == [(0,)]
 
 
+def test_what_is_not_a_developers_own_is_looked_at_and_not_written(shop: Any, postgres: Any, database: str) -> None:
+    """Whatever env.py does: a look at production must leave nothing there."""
+    name = f"{database}_prod"
+    postgres.run("postgres", f"create database {name}")
+    shop.migration("1aaa", None, USERS)
+    shop.manifest(postgres.url(name))
+    assert shop.run("db", "pending").returncode == 1
+    env = shop.api / "migrations" / "env.py"
+    env.write_text(
+        env.read_text().replace(
+            "    with context", "    connection.exec_driver_sql('create table sneaked (id int)')\n    with context", 1
+        )
+    )
+    for known, code, words in ((name, 1, "read-only transaction"), (database, 1, "lacks 1 migration")):
+        shop.manifest(postgres.url(known))
+        done = shop.run("db", "pending")
+        assert (done.returncode, words in done.stdout + done.stderr) == (code, True), done.stderr
+    assert postgres.run(name, "select to_regclass('sneaked'), to_regclass('alembic_version')") == [(None, None)]
+
+
 def test_what_goes_wrong_in_there_is_told_without_the_password(shop: Any, postgres: Any, database: str) -> None:
     role, password = f"{database}_role", "pä$$w:o/r@d %'\"\\x"
     postgres.run("postgres", f"""create role {role} login password 'pä$$w:o/r@d %''"\\x'""")

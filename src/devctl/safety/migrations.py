@@ -48,7 +48,8 @@ class Written:
 class Reach:
     """A database as a service's interpreter reaches it. ``address`` is its own in there, ``name`` the database's,
     ``identity`` what it must turn out to be (``server.identity``, or SQLite's file); ``variables`` hold the address for
-    the service's own code; ``hide`` are addresses whose passwords no error may show."""
+    the service's own code; ``hide`` are addresses whose passwords no error may show. ``read_only``: nothing may be
+    written, whatever env.py does."""
 
     interpreter: Interpreter
     address: str = field(repr=False)
@@ -56,6 +57,7 @@ class Reach:
     identity: Sequence[str]
     variables: Sequence[str] = ()
     hide: Sequence[DatabaseUrl] = ()
+    read_only: bool = False
 
     def call(self, name: str, timeout: float, **more: Any) -> Any:
         """What one of our programs returns. Raises ProgramFailed and DevctlError."""
@@ -65,6 +67,7 @@ class Reach:
             "identity": list(self.identity),
             "variables": list(self.variables),
             "away": self.interpreter.container,
+            "read_only": self.read_only,
             **more,
         }
         return call(self.interpreter, program(name), given, timeout=timeout, hide=self.hide)

@@ -11,6 +11,7 @@ from devctl.cli.db.place import Target
 from devctl.errors import DevctlError, Exit
 from devctl.manifest.interpolate import Variable, parse
 from devctl.safety.migrations import Migrations, Reach, scripts_of
+from devctl.safety.policy import Kind, Listener, judge
 from devctl.safety.url import DatabaseUrl, Dialect, Server
 
 if TYPE_CHECKING:
@@ -33,7 +34,16 @@ def reach_of(target: Target) -> Reach:
     identity = identity_of(target.url)
     interpreter = interpreter_of(target.place, target.service.name, target.place.snapshot())
     address = seen_from(target, interpreter).text()
-    return Reach(interpreter, address, target.url.name, identity, holders_of_address(target), [target.url])
+    own = judge(target.url, Listener(Kind.NOBODY), root=str(target.place.workspace.root)).local
+    return Reach(
+        interpreter,
+        address,
+        target.url.name,
+        identity,
+        holders_of_address(target),
+        [target.url],
+        read_only=not own,  # what isn't a developer's own is only ever looked at
+    )
 
 
 def identity_of(url: DatabaseUrl) -> list[str]:
@@ -72,7 +82,6 @@ def publisher(target: Target) -> Publisher | None:
     """The container that serves the database, None where it isn't one."""
     from devctl.cli.engine import ask_engine
     from devctl.runtimes.engine import Engine
-    from devctl.safety.policy import Kind
 
     asked = ask_engine(target.place.environment)
     if target.listener is None or target.listener.kind is not Kind.CONTAINER:

@@ -2,9 +2,9 @@
 
 ``main`` takes ``action`` (state, upgrade, downgrade, revise, merge), ``url``, ``name`` (the database's), ``identity``
 (of the database that is meant, see ``_must_be``), ``variables`` (those that hold the address for the service),
-``away`` (whether this is a container, where addresses are other ones), ``folder`` (the scripts), ``ini`` (a file's path
-or text, "" for none), ``files`` (the scripts as path → text, when ``folder`` isn't in reach) and, by action, ``to`` and
-``message``.
+``away`` (whether this is a container, where addresses are other ones), ``read_only``, ``folder`` (the scripts),
+``ini`` (a file's path or text, "" for none), ``files`` (the scripts as path → text, when ``folder`` isn't in reach)
+and, by action, ``to`` and ``message``.
 
 Alembic's ``env.py`` is the user's own and may connect wherever it likes. So nothing is done before the connection it
 brings has been seen to lead to the database that is meant.
@@ -112,12 +112,13 @@ def _must_be(given: dict[str, Any], connection: Any) -> None:
     if found != given["identity"]:
         where = found[0] if found[0] != given["identity"][0] else found[0] + " of another server"
         raise OtherDatabase(f"env.py leads to {where}, not to {given['identity'][0]}")
-    if began:
-        return
-    if connection.dialect.name != "sqlite" and given["action"] != "state":
-        connection.exec_driver_sql("set lock_timeout = '30s'")
+    if connection.dialect.name != "sqlite" and not began:
+        if given["action"] != "state":
+            connection.exec_driver_sql("set lock_timeout = '30s'")
+        if given["read_only"]:
+            connection.exec_driver_sql("set default_transaction_read_only = on")
         connection.commit()
-    else:
+    elif not began:
         connection.rollback()
 
 
