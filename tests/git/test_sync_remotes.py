@@ -87,12 +87,12 @@ def test_a_silent_remote_holds_up_nobody_beyond_its_time(day: Any, silent: str, 
     day.git("remote", "set-url", "org", silent)
     work(day)
     began = time.monotonic()
-    synced = day.sync(timeout=2.0)
+    synced = day.sync(timeout=8.0)  # the other remote has to end in it, too, on a machine however busy
     took = time.monotonic() - began
     assert results(synced)["origin/dev"] == "pushed"
-    assert at(synced, "org").detail == "no answer within 2 s"
+    assert at(synced, "org").detail == "no answer within 8 s"
     assert results(synced)["org/dev"] == "unreachable"
-    assert 2 <= took < 2 + 60
+    assert 8 <= took < 8 + 60
     assert _left(silent) == []
 
 
