@@ -11,11 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 MODELS = """
 from sqlalchemy import Column, Integer, MetaData, String, Table
 metadata = MetaData()
 Table("users", metadata, Column("id", Integer, primary_key=True), Column("key", String(64)))
 """
+pytestmark = pytest.mark.timeout(300)
 Free = Callable[[], int]
 
 

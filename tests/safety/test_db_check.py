@@ -24,6 +24,7 @@ from devctl.safety.schema.description import Description, Side, Table
 from devctl.safety.schema.policy import Kind, behind, differences, missing_words
 from devctl.safety.url import DatabaseUrl, Dialect, parse, quoted
 
+pytestmark = pytest.mark.timeout(300)
 ODD = "p@s/s:w?o#r%d 'q\"\\$x&=é;"
 WITH_KEYS = """
 import os
@@ -262,7 +263,7 @@ def test_a_database_that_hangs(shop: Any, mute: int, monkeypatch: pytest.MonkeyP
 def test_a_driver_that_hangs_is_ended_and_so_are_models(shop: Any, mute: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that doesn't keep its time, models that wait for something: ended, and said which."""
     monkeypatch.setattr(check, "TIMEOUT", 600.0)
-    monkeypatch.setattr(check, "WHOLE", 8.0)
+    monkeypatch.setattr(check, "WHOLE", 20.0)
     shop.models(WITH_KEYS)
     manifest, service = spec(shop.api)
     url = parse(f"postgresql://a:b@127.0.0.1:{mute}/c")
@@ -270,7 +271,7 @@ def test_a_driver_that_hangs_is_ended_and_so_are_models(shop: Any, mute: int, mo
         describe(native(service, os.environ), manifest, service, url)
     assert raised.value.what == f"127.0.0.1:{mute}/c does not answer in time"
     shop.models("import time\ntime.sleep(600)\n")
-    monkeypatch.setattr(check, "WHOLE", 3.0)
+    monkeypatch.setattr(check, "WHOLE", 5.0)
     with pytest.raises(Unreachable) as raised:
         describe(native(service, os.environ), manifest, service, url)
     assert raised.value.what == "the models of api do not import in time"

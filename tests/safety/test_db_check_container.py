@@ -73,6 +73,7 @@ services:
     run("down", "--yes")
 
 
+@pytest.mark.timeout(400)
 def test_of_a_service_in_a_container(stack: Any, poll: Callable[..., Any]) -> None:
     import psycopg
 

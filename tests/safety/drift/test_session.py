@@ -22,7 +22,7 @@ def test_it_can_write_nothing(postgres: Any, database: str) -> None:
 
 
 def test_a_statement_has_its_time(postgres: Any, database: str) -> None:
-    session = Session(postgres.url(database), 1)
+    session = Session(postgres.url(database), 5)
     try:
         with pytest.raises(Refused, match="statement timeout"):
             session.value("SELECT pg_sleep(60)")
