@@ -73,6 +73,17 @@ def test_ctrl_c_stops_waiting_and_leaves_the_services(bench: Any, free_port: Por
     assert len(bench.marked()) == 1
 
 
+def test_an_up_whose_service_is_taken_down_meanwhile_ends_and_says_so(bench: Any, free_port: Port) -> None:
+    bench.write({"slow": bench.server(free_port(), delay=60), "other": bench.server(free_port())})
+    up = bench.begin("up")
+    bench.poll(lambda: bench.services()["other"]["health"] == "healthy", what="one of the two is up")
+    assert bench.run("down", "slow", "--yes").code == 0
+    out, _ = up.communicate(timeout=60)
+    assert up.returncode == 1
+    assert "slow was taken down by another devctl down" in out
+    assert bench.services()["other"]["health"] == "healthy"
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -14,15 +14,22 @@ SHOWN = 12
 
 def is_settled(progress: Progress) -> bool:
     """Whether nothing is left to wait for."""
-    return settled(progress.verdicts())
+    return settled(_awaited(progress))
 
 
 def finished(progress: Progress) -> Exit:
     """The exit code. Raises DevctlError when the supervisor went before all was settled."""
-    found = progress.verdicts()
+    found = _awaited(progress)
     if not settled(found):
         raise lost()
-    return Exit.DONE if all(verdict is Verdict.READY for verdict in found.values()) else Exit.FAILED
+    ready = all(verdict is Verdict.READY for verdict in found.values())
+    return Exit.DONE if ready and not progress.gone else Exit.FAILED
+
+
+def _awaited(progress: Progress) -> dict[str, Verdict]:
+    """The verdicts of all but those that somebody has taken down meanwhile."""
+    gone = progress.gone
+    return {name: verdict for name, verdict in progress.verdicts().items() if name not in gone}
 
 
 def words_of(place: Place) -> Words:

@@ -42,8 +42,8 @@ class Note:
 class Progress:
     """Everything a waiting screen shows. ``began`` is when the command asked; ``setups`` when setups were first seen
     to run; ``waited`` for which services a wait was already told; ``alone`` each one's verdict, the others not looked
-    at. ``sight``: the pull beside it, None where there is none; ``aftermath`` what it led to; ``renewals`` how many the
-    supervisor has acted upon."""
+    at. ``wanted``: what the supervisor keeps up, None before it has said so. ``sight``: the pull beside it, None where
+    there is none; ``aftermath`` what it led to; ``renewals`` how many the supervisor has acted upon."""
 
     manifest: Manifest
     names: tuple[str, ...]
@@ -53,6 +53,7 @@ class Progress:
     holds: Mapping[str, Hold] = field(default_factory=dict)
     setups: Mapping[str, float] = field(default_factory=dict)
     waited: frozenset[str] = frozenset()
+    wanted: frozenset[str] | None = None
     sight: Sight | None = None
     aftermath: Aftermath = field(default_factory=Aftermath)
     renewals: int = 0
@@ -61,6 +62,12 @@ class Progress:
     def pull_over(self) -> bool:
         """Whether no pull is under way, and what it set in motion has been seen."""
         return self.sight is None or (self.sight.over and self.renewals >= self.sight.renewals)
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """Services that somebody has taken down while this waited for them: they will not come."""
+        known = self.manifest.services
+        return tuple(name for name in self.names if self.wanted is not None and name in known.keys() - self.wanted)
 
     def service(self, name: str) -> Service:
         """A service by its name."""
@@ -104,6 +111,7 @@ def absorb(before: Progress, snapshot: Snapshot) -> tuple[Progress, tuple[Note, 
         holds=holds,
         alone=_alone(before, known, fresh),
         waited=before.waited.union(name for name in fresh if name in holds and holds[name].on),
+        wanted=frozenset(snapshot.wanted),
         setups=_setups(before, known, fresh, snapshot.clock[0]),
         aftermath=follow(before.aftermath, snapshot.events, before.states),
         renewals=snapshot.renewals,

@@ -23,12 +23,14 @@ NEGLIGIBLE = 0.05
 
 def closing(progress: Progress, now: float, glyphs: Glyphs, width: int) -> list[Text]:
     """Everything that is said when nothing is left to wait for; ``width`` 0 is a pipe."""
-    found = progress.verdicts()
+    found = {name: verdict for name, verdict in progress.verdicts().items() if name not in progress.gone}
     failed = [name for name, verdict in found.items() if verdict is Verdict.FAILED]
     blocked = [name for name, verdict in found.items() if verdict is Verdict.BLOCKED]
     came = pulled(progress.sight, progress.aftermath, tuple(progress.manifest.services), glyphs, width)
-    if failed or blocked:
-        return [*_failure(failed, blocked, len(found), glyphs, width), *_where(progress, glyphs, width), *came]
+    if failed or blocked or progress.gone:
+        words = _failed(failed, blocked, len(found)) + _gone(progress.gone)
+        lines = _failure(words, (*failed, *blocked, *progress.gone)[0], glyphs, width)
+        return [*lines, *_where(progress, glyphs, width), *came]
     head = _success(progress, len(found), now, glyphs)
     lines = [
         Text(f" {glyphs.looks[Look.DONE]} ", style=COLOURS[Look.READY]).append(head),
@@ -74,15 +76,24 @@ def route(progress: Progress, glyphs: Glyphs) -> str:
     return f" {glyphs.arrow} ".join(f"{name} {seconds:.1f}" for name, seconds in parts if seconds >= NEGLIGIBLE)
 
 
-def _failure(failed: Sequence[str], blocked: Sequence[str], number: int, glyphs: Glyphs, width: int) -> list[Text]:
+def _failed(failed: Sequence[str], blocked: Sequence[str], number: int) -> list[str]:
     parts = [f"{len(failed)} of {count(number, 'service')} failed: {listing(failed, 6)}"] if failed else []
     if blocked:
         verb = "waits for what failed" if len(blocked) == 1 else "wait for what failed"
         parts.append(f"{listing(blocked, 6)} {verb}")
-    first, *more = folded("; ".join(parts), _room(width))
+    return parts
+
+
+def _gone(names: Sequence[str]) -> list[str]:
+    verb = "was" if len(names) == 1 else "were"
+    return [f"{listing(names, 6)} {verb} taken down by another devctl down"] if names else []
+
+
+def _failure(words: Sequence[str], first: str, glyphs: Glyphs, width: int) -> list[Text]:
+    head, *more = folded("; ".join(words), _room(width))
     mark = Text(f" {glyphs.looks[Look.FAILED]} ", style=COLOURS[Look.FAILED])
-    lines = [mark.append(first, style=STRONG), *(Text(f"   {part}", style=STRONG) for part in more)]
-    return [*lines, Text(f"   {glyphs.arrow} devctl why {(*failed, *blocked)[0]}", style=COLOURS[Look.BUSY])]
+    lines = [mark.append(head, style=STRONG), *(Text(f"   {part}", style=STRONG) for part in more)]
+    return [*lines, Text(f"   {glyphs.arrow} devctl why {first}", style=COLOURS[Look.BUSY])]
 
 
 def _where(progress: Progress, glyphs: Glyphs, width: int) -> list[Text]:
