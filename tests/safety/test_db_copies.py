@@ -8,8 +8,10 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,6 +123,44 @@ def test_sqlite_the_same_way(shop: Any) -> None:
     assert shop.done("db", "url").strip() == f"sqlite:///{file}"
     shop.manifest("sqlite:////srv/production/shop.db")
     assert shop.run("db", "reset", "--yes").returncode == 3
+    (shop.api / "linked.db").symlink_to("/srv/production/shop.db")
+    shop.manifest("sqlite:///linked.db")
+    linked = shop.run("db", "reset", "--yes")
+    assert (linked.returncode, "production" in linked.stderr) == (3, True), linked.stderr
+
+
+def test_who_serves_a_socket_is_looked_at(tmp_path: Path) -> None:
+    """A program called ssh serves what looks like PostgreSQL's socket."""
+    from devctl.cli.db.place import tunnel_behind
+    from devctl.safety.url import Server
+
+    shutil.copy(os.path.realpath(sys.executable), tmp_path / "ssh")
+    serve = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print(flush=True)"
+    environment = {**os.environ, "PYTHONHOME": sys.base_prefix}
+    with tempfile.TemporaryDirectory() as folder:  # a socket's path must be short
+        command = [str(tmp_path / "ssh"), "-c", f"{serve}; input()", f"{folder}/.s.PGSQL.5432"]
+        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as tunnel:
+            assert tunnel.stdout is not None
+            tunnel.stdout.readline()
+            seen = tunnel_behind(Server(folder))
+            tunnel.communicate(b"\n", timeout=60)
+        assert seen is not None
+        assert seen.name == "ssh"
+        assert tunnel_behind(Server(folder)) is None
+
+
+def test_what_runs_in_a_container_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from devctl.cli.db.place import _with_image
+    from devctl.cli.place import Place
+    from devctl.runtimes.containers import publisher_of
+    from devctl.safety.policy import Kind, Listener
+
+    entry = {"Id": "1", "Names": ["/db"], "Image": "alpine/socat", "Ports": [{"PublicPort": 5432, "PrivatePort": 1}]}
+    monkeypatch.setattr("devctl.cli.engine.ask_engine", lambda _: SimpleNamespace(endpoint="somewhere"))
+    engine = SimpleNamespace(publisher=lambda port: publisher_of(entry, port))
+    monkeypatch.setattr("devctl.runtimes.engine.Engine", lambda _: engine)
+    place = Place(tmp_path / "services.yaml")
+    assert _with_image(place, 5432, Listener(Kind.CONTAINER, "db")).image == "alpine/socat"
 
 
 def test_a_tunnel_on_localhost_is_no_local_database(shop: Any, postgres: Any, tmp_path: Path, free_port: Any) -> None:

@@ -26,6 +26,26 @@ def test_a_unix_socket_is_local(where: str) -> None:
     assert judge(parse(where)).local
 
 
+@pytest.mark.parametrize("name", ["app", "app_dev"])
+def test_a_socket_of_a_proxy_is_not_local_whatever_the_name(name: str) -> None:
+    for folder in ("/cloudsql/shop:europe-west1:db", "/home/me/sockets/shop:europe-west1:db", "/cloudsql/x"):
+        assert not judge(parse(f"postgresql:///{name}?host={folder}")).local
+    assert not judge(parse(f"postgresql:///{name}?host=/run/pg"), SSH).local
+    assert judge(parse(f"postgresql:///{name}?host=/run/pg"), POSTGRES).local
+
+
+@pytest.mark.parametrize(
+    ("image", "local"),
+    [
+        ("postgres:16-alpine", True), ("public.ecr.aws/docker/library/postgres:16", True), ("proxy.corp:5000/pg", True),
+        ("alpine/socat", False), ("gcr.io/x/cloud-sql-proxy:2.1@sha256:0", False), ("haproxy", False),
+    ],
+)  # fmt: skip
+def test_a_container_is_judged_by_its_image_too(image: str, local: bool) -> None:
+    seen = Listener(Kind.CONTAINER, "db", "container db", image)
+    assert judge(parse("postgresql://localhost/app"), seen).local is local
+
+
 @pytest.mark.parametrize(
     "where",
     [

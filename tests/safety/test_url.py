@@ -124,6 +124,7 @@ def test_what_the_address_leaves_open_comes_from_the_environment_as_for_libpq() 
     assert database_url(asked, {"PGHOST": "db.example.com"}, {}).servers == (Server("db.example.com"),)
     led = database_url(service("postgresql://localhost/app"), {"PGHOSTADDR": "10.0.0.9", "PGSERVICE": "x"}, {})
     assert (led.server.address, led.service) == ("10.0.0.9", "x")
+    assert database_url(service("postgresql:///"), {"PGDATABASE": "ccprod"}, {}).name == "ccprod"
 
 
 def test_others_words_lose_the_password_in_any_spelling() -> None:

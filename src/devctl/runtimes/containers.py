@@ -59,13 +59,14 @@ class Run:
 @dataclass(frozen=True)
 class Publisher:
     """The container behind a port of this machine; ``port`` is the one inside. ``project`` and ``service`` are
-    Compose's, "" without Compose."""
+    Compose's, "" without Compose; ``image`` is its image by name."""
 
     id: str
     name: str
     project: str
     service: str
     port: int
+    image: str = ""
 
 
 def epoch(stamp: str) -> float:
@@ -103,7 +104,10 @@ def publisher_of(entry: Mapping[str, Any], port: int) -> Publisher | None:
     for binding in entry.get("Ports") or []:
         if binding.get("PublicPort") == port:
             inside = int(binding["PrivatePort"])
-            return Publisher(entry["Id"], name_of(entry), labels.get(PROJECT, ""), labels.get(SERVICE, ""), inside)
+            image = str(entry.get("Image") or "")
+            return Publisher(
+                entry["Id"], name_of(entry), labels.get(PROJECT, ""), labels.get(SERVICE, ""), inside, image
+            )
     return None
 
 

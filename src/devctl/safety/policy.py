@@ -55,11 +55,13 @@ class Kind(StrEnum):
 @dataclass(frozen=True)
 class Listener:
     """Who listens at the address. ``name``: the container, the program (of a service of ours too, "" when it runs in a
-    container), or, of one that can't be seen, the user it belongs to. ``said`` are the words for people."""
+    container), or, of one that can't be seen, the user it belongs to. ``said`` are the words for people, ``image`` is
+    a container's."""
 
     kind: Kind
     name: str = ""
     said: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ class Standing:
 
 
 def judge(url: DatabaseUrl, listener: Listener | None = None, *, root: str = "") -> Standing:
-    """Whether a database is a developer's own. ``listener`` is who listens at its TCP port (None: nobody looked, which
-    proves nothing); ``root`` is the workspace's folder: those above it say nothing about a file in it."""
+    """Whether a database is a developer's own. ``listener`` is who listens at its port or socket (None: nobody looked,
+    which proves nothing); ``root`` is the workspace's folder: those above it say nothing about a file in it."""
     return _by_name(url, root) or _by_address(url, listener) or Standing(local=True)
 
 
@@ -108,7 +110,20 @@ def _by_address(url: DatabaseUrl, listener: Listener | None) -> Standing | None:
         return Standing(local=False, reason="its address names more than one server", hint=hint)
     if not is_loopback(url.server):
         return Standing(local=False, reason=f"{url.server} is not this machine", hint=hint)
-    return None if url.server.is_socket else _by_listener(url, listener)
+    return _by_socket(url.server, listener) if url.server.is_socket else _by_listener(url, listener)
+
+
+def _by_socket(server: Server, listener: Listener | None) -> Standing | None:
+    """A socket is this machine's; who serves it may hand everything on. Cloud SQL's proxy names its sockets' folder
+    after the instance, PROJECT:REGION:NAME."""
+    hint = "name a database of this machine in database.url"
+    if ":" in server.host or "cloudsql" in words(server.host):
+        reason = f"the socket {server.host} is that of a proxy, which leads to another machine"
+        return Standing(local=False, reason=reason, hint=hint)
+    if listener and is_tunnel(listener.name):
+        reason = f"the socket in {server.host} is held by {listener.said}, which leads to another machine"
+        return Standing(local=False, reason=reason, hint=hint)
+    return None
 
 
 def _by_listener(url: DatabaseUrl, listener: Listener | None) -> Standing | None:
@@ -134,7 +149,8 @@ def _is_server(listener: Listener) -> bool:
         case Kind.OURS:
             return True
         case Kind.CONTAINER:
-            return _FORWARDERS.isdisjoint(words(listener.name))
+            program = listener.image.partition("@")[0].rsplit("/", 1)[-1].partition(":")[0]
+            return _FORWARDERS.isdisjoint(words(f"{listener.name} {program}")) and not is_tunnel(program)
     return _program(listener.name) in _SERVERS
 
 

@@ -272,7 +272,8 @@ def _from_here(url: DatabaseUrl, environment: Mapping[str, str]) -> DatabaseUrl:
         )
         for server in url.servers
     )
-    return replace(url, servers=servers, service=service)
+    name = url.name or environment.get("PGDATABASE", "") or environment.get("PGUSER", "")
+    return replace(url, servers=servers, service=service, name=name)
 
 
 def libpq_environment(url: DatabaseUrl, environment: Mapping[str, str]) -> dict[str, str]:

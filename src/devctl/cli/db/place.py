@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +13,7 @@ from devctl.core.model import Service
 from devctl.errors import DevctlError, Exit
 from devctl.manifest.choose import known_services
 from devctl.safety.policy import Kind, Listener, Standing, drop_switch, is_loopback, judge, refused
-from devctl.safety.url import DatabaseUrl, Dialect, database_url
+from devctl.safety.url import DatabaseUrl, Dialect, Server, database_url
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,21 @@ class Target:
 
     @cached_property
     def listener(self) -> Listener | None:
-        """Who listens at its TCP port on this machine, None where there is no such port."""
+        """Who listens at its port or socket on this machine, None where there is neither, or nobody can be seen."""
         server = self.url.server
-        if self.url.dialect is Dialect.SQLITE or server.is_socket or not is_loopback(server):
+        if self.url.dialect is Dialect.SQLITE or not is_loopback(server):
             return None
-        return who_listens(self.place, server.port)
+        return tunnel_behind(server) if server.is_socket else who_listens(self.place, server.port)
 
     @cached_property
     def standing(self) -> Standing:
         """Whether it may be changed, dropped and written over."""
-        return judge(self.url, self.listener, root=str(self.place.workspace.root))
+        root = str(self.place.workspace.root)
+        found = judge(self.url, self.listener, root=root)
+        if self.url.dialect is Dialect.SQLITE and found.local:  # its name may be a link to another file
+            real = self.url.named(os.path.realpath(self.url.name))
+            return judge(real, root=os.path.realpath(root)) if self.url.name else found
+        return found
 
     def must_be_local(self, verb: str) -> None:
         """Raises DevctlError (exit 3) unless it is a developer's own by address and by name."""
@@ -95,7 +101,35 @@ def who_listens(place: Place, port: int) -> Listener:
     seen = _listener(found, describe(found), place.workspace.id, _project(place))
     held = listeners.held([port]).get(port)
     names = {facts.name for pid in (held.pids if held else ()) if (facts := processes.here().facts(pid))}
-    return _worst(seen, names)
+    return _worst(_with_image(place, port, seen), names)
+
+
+def _with_image(place: Place, port: int, seen: Listener) -> Listener:
+    """What a container is called is not what runs in it."""
+    from devctl.cli.engine import ask_engine
+    from devctl.runtimes.engine import Engine
+
+    endpoint = ask_engine(place.environment).endpoint if seen.kind is Kind.CONTAINER else None
+    found = Engine(endpoint).publisher(port) if endpoint else None
+    return replace(seen, image=found.image) if found else seen
+
+
+def tunnel_behind(server: Server) -> Listener | None:
+    """The program that serves a Unix socket and is known to hand everything on, None for none that can be seen."""
+    import psutil
+
+    from devctl.ports import processes
+    from devctl.safety.policy import is_tunnel
+
+    socket = os.path.realpath(f"{server.host}/.s.PGSQL.{server.port}")
+    try:
+        pids = {each.pid for each in psutil.net_connections("unix") if os.path.realpath(str(each.laddr)) == socket}
+    except psutil.Error:  # macOS lets root alone look
+        return None
+    for facts in (processes.here().facts(pid) for pid in pids if pid):
+        if facts and is_tunnel(facts.name):
+            return Listener(Kind.PROCESS, facts.name, f"{facts.name} (pid {facts.pid})")
+    return None
 
 
 def _project(place: Place) -> str:
