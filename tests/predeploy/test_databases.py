@@ -297,6 +297,25 @@ def test_an_address_that_only_production_has_is_read_and_nothing_is_tried_out_th
     assert shop.server.scratches() == []
 
 
+def test_the_schema_of_what_is_deployed_to_is_compared_whatever_the_container_knows(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service's container is a developer's, and its variable leads to the developer's database, which fits."""
+    from devctl.cli.deployment.database import _schema
+    from devctl.cli.deployment.tasks import case_of
+    from devctl.cli.place import Place
+    from devctl.safety.interpreter import Interpreter
+
+    shop.upgrade()
+    shop.workspace.env(DATABASE_URL=shop.server.url("postgres"))
+    inside = {**shop.workspace.environment, "DATABASE_URL": shop.server.url(shop.database)}
+    container = Interpreter((sys.executable,), str(shop.folder), inside, "its container", container=True)
+    monkeypatch.setattr("devctl.cli.inside.interpreter_of", lambda *_: container)
+    case = case_of(Place(shop.workspace.root / "services.yaml"), "production", [])
+    outcome = _schema(case, case.services[0])
+    assert (outcome.result, "missing table users" in outcome.evidence) == ("fail", True), outcome
+
+
 def test_a_login_that_fails_blocks(shop: Shop) -> None:
     shop.manifest(login={"request": {"url": "/login", "json": {"user": "admin", "password": "other"}}})
     found = shop.checks("login")["login"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -67,12 +68,13 @@ def _all(place: Place) -> list[Target]:
     return [Target(place, each) for each in having]
 
 
-def check_all(place: Place, targets: list[Target]) -> list[Checked]:
-    """Each target compared. Tables that models of another service account for are surplus for none."""
+def check_all(place: Place, targets: list[Target], identity: Sequence[str] = ()) -> list[Checked]:
+    """Each target compared. Tables that models of another service account for are surplus for none. ``identity``: what
+    the database must turn out to be (``server.identity``), () where the service's own interpreter decides."""
     from devctl.safety.schema.check import judged
 
     snapshot = place.snapshot()
-    looked = [_looked(place, each, snapshot) for each in targets]
+    looked = [_looked(place, each, snapshot, identity) for each in targets]
     done = []
     for each in looked:
         if each.found is None:
@@ -86,13 +88,13 @@ def check_all(place: Place, targets: list[Target]) -> list[Checked]:
     return done
 
 
-def _looked(place: Place, target: Target, snapshot: Snapshot | None) -> Checked:
+def _looked(place: Place, target: Target, snapshot: Snapshot | None, identity: Sequence[str] = ()) -> Checked:
     from devctl.cli.inside import interpreter_of
     from devctl.safety.schema.check import describe
 
     try:
         interpreter = interpreter_of(place, target.service.name, snapshot)
-        return Checked(target, describe(interpreter, place.manifest, target.service, target.url))
+        return Checked(target, describe(interpreter, place.manifest, target.service, target.url, identity))
     except DevctlError as error:
         return Checked(target, problem=error)
 

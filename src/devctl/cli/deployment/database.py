@@ -66,10 +66,12 @@ def _schema(case: Case, service: Service) -> Outcome:
     from devctl.cli.db.check import check_all
     from devctl.cli.db.reach import identity_of
     from devctl.cli.deployment.place import deployed
+    from devctl.safety.url import Dialect
 
     target = deployed(case, service)
-    identity_of(target.url)  # so that no container is started for a database that doesn't answer
-    (checked,) = check_all(target.place, [target])
+    identity = identity_of(target.url)  # first: no container is started for a database that doesn't answer
+    postgresql = target.url.dialect is Dialect.POSTGRESQL
+    (checked,) = check_all(target.place, [target], identity if postgresql else ())
     if checked.problem is not None:
         return of_error(case, checked.problem)
     if not checked.differences:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -27,12 +27,15 @@ class Unreachable(DevctlError):
     """The database does not answer, or not in time."""
 
 
-def describe(interpreter: Interpreter, manifest: Manifest, service: Service, url: DatabaseUrl) -> Description:
-    """Both sides, as the service's interpreter sees them.
+def describe(
+    interpreter: Interpreter, manifest: Manifest, service: Service, url: DatabaseUrl, identity: Sequence[str] = ()
+) -> Description:
+    """Both sides, as the service's interpreter sees them. ``identity`` (``server.identity``): of the database that it
+    must be, should the interpreter know another one.
 
     Raises Unreachable (exit 3), and DevctlError: exit 1 where the models do not import, 2 where there are none.
     """
-    given = _given(interpreter, manifest, service, url, TIMEOUT)
+    given = {**_given(interpreter, manifest, service, url, TIMEOUT), "identity": list(identity)}
     try:
         found = call(interpreter, program("schema"), given, timeout=WHOLE, hide=[url])
     except (TooSlow, ProgramFailed) as error:
@@ -99,6 +102,9 @@ def _told(service: Service, url: DatabaseUrl, interpreter: Interpreter, error: T
         case "NoDriver":
             hint = f"add psycopg to what {service.name} installs"
             return DevctlError(f"{interpreter.where} has no driver for {url.dialect}", error.where, first, hint)
+        case "OtherDatabase":
+            hint = "let its container have the address that is meant"
+            return DevctlError(f"{url.shown} was not looked at", error.where, first, hint, Exit.PRECONDITION)
         case "NoModels":
             hint = f"correct services.{service.name}.database.models"
             return DevctlError(f"there are no models of {service.name}", error.where, first, hint, Exit.USAGE)
