@@ -75,6 +75,7 @@ def test_required_variables() -> None:
         ("postgresql://u:p@localhost/x", True), ("postgresql://u:p@127.0.0.1/x", True),
         ("postgresql://u:p@/x?host=/run", True),
         ("postgresql://u:p@/x?host=db.example", False), ("postgresql://u:p@10.0.0.7/x", False),
+        ("postgresql://u:p@localhost/x?host=db.example", False),
         ("postgresql://u:p@localhost.example/x", False), ("postgresql://u:p@127.0.0.1.example/x", False),
         ("redis://:p@cache.example", False), ("rediss://:p@cache.example", True), ("redis://[::1]:6379", True),
         ("http://api.example/", False), ("https://api.example/", True), ("mysql://u:p@db.example/x", False),
@@ -116,6 +117,20 @@ def test_secrets_are_found_in_names_and_in_addresses() -> None:
         ("SECRET_KEY", "k", ""),
     ]
     assert hidden(values) == {"s@fe", "s%40fe", values["DATABASE_URL"], "k"}
+
+
+def test_a_password_in_the_query_is_one_too() -> None:
+    values = {"DATABASE_URL": "postgresql://ada@db.example/x?sslmode=require&password=s%40fe"}
+    assert [(each.value, each.user) for each in secrets_in(values)] == [("s@fe", "ada")]
+    assert {"s@fe", "s%40fe"} <= hidden(values)
+    assert open_doors(addresses_in(values)) == []
+    other = {"URL": "https://a.example/?password=page&host=localhost"}
+    assert (secrets_in(other), [each.host for each in addresses_in(other)]) == ([], ["a.example"])
+
+
+@pytest.mark.parametrize("password", ["pa/ss#word", "12/34", "a?b", "x@y/z", "pa/ss@wo:rd"])
+def test_a_password_that_nobody_escaped_is_hidden_all_the_same(password: str) -> None:
+    assert password in hidden({"DATABASE_URL": f"postgresql+psycopg://ada:{password}@db.example/x"})
 
 
 def test_a_file_of_the_environment_counts_alone(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ from devctl.safety.secrets import Kind, Secret, kind_of, user_of
 
 _DEFAULT = re.compile(r"\$\{([A-Za-z_]\w*):?-([^{}$]+)\}")
 _LARGEST = 1_000_000
+_IN_QUERY = re.compile(r"(?:^|&)password=([^&]*)")
+_UNREADABLE = re.compile(r"^(?:postgres|mysql|mariadb|redis|valkey|mongodb|amqp)[\w+]*://[^/:@\s]*:(.+)@", re.DOTALL)
+"""An address whose password is written so that it can't be told where it ends: all up to the last @ is hidden."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -82,9 +85,9 @@ def secrets_in(values: Mapping[str, str]) -> list[Secret]:
     found = []
     for name, value in values.items():
         if (parts := _split(value)) is not None:
-            if parts.password is not None:
+            if (password := _password(parts)) is not None:
                 user = unquote(parts.username or "")
-                found.append(Secret(f"the password in {name}", unquote(parts.password), Kind.PASSWORD, user))
+                found.append(Secret(f"the password in {name}", password, Kind.PASSWORD, user))
         elif value and (kind := kind_of(name)):
             user = user_of(name, values) if kind is Kind.PASSWORD else ""
             found.append(Secret(name, value, kind, user))
@@ -96,9 +99,11 @@ def hidden(values: Mapping[str, str]) -> frozenset[str]:
     one."""
     found: set[str] = set()
     for name, value in values.items():
+        if match := _UNREADABLE.search(value):
+            found |= {match[1], value}
         parts = _split(value)
-        if parts is not None and parts.password:
-            found |= {parts.password, unquote(parts.password), value}
+        if parts is not None and (password := _password(parts)):
+            found |= {parts.password or "", password, value, *_IN_QUERY.findall(parts.query)}
         elif parts is None and kind_of(name):
             found.add(value)
     return frozenset(each for each in found if each)
@@ -113,7 +118,7 @@ def addresses_in(values: Mapping[str, str]) -> list[Address]:
         if parts is not None and host is not None:
             options = {key.lower(): each for key, each in parse_qsl(parts.query, keep_blank_values=True)}
             found.append(
-                Address(name, parts.scheme.lower(), host, is_local(host), options, bool(parts.password),
+                Address(name, parts.scheme.lower(), host, is_local(host), options, bool(_password(parts)),
                         unquote(parts.username or ""))
             )  # fmt: skip
     return found
@@ -130,14 +135,30 @@ def _split(value: str) -> SplitResult | None:
     return parts if parts.scheme else None
 
 
+def _base(parts: SplitResult) -> str:
+    return parts.scheme.lower().partition("+")[0]
+
+
+def _asked(parts: SplitResult, *names: str) -> list[str]:
+    """What the query of a PostgreSQL address says: there it wins over what stands before it."""
+    if _base(parts) not in {"postgresql", "postgres"}:
+        return []
+    return [value for key, value in parse_qsl(parts.query, keep_blank_values=True) if key in names]
+
+
+def _password(parts: SplitResult) -> str | None:
+    """As it is meant, None for none."""
+    plain = None if parts.password is None else unquote(parts.password)
+    return next(reversed(_asked(parts, "password")), plain)
+
+
 def _host(parts: SplitResult) -> str | None:
-    """The host, "" for a Unix socket; libpq takes one in the query too."""
-    base = parts.scheme.lower().partition("+")[0]
-    if base in {"sqlite", "file", "unix"}:
+    """The host, "" for a Unix socket; of several one that is elsewhere."""
+    if _base(parts) in {"sqlite", "file", "unix"}:
         return None
-    asked = dict(parse_qsl(parts.query)).get("host", "")
-    host = parts.hostname or asked
-    return "" if host.startswith("/") else host
+    asked = _asked(parts, "host", "hostaddr") or [parts.hostname or ""]
+    hosts = ["" if each.startswith("/") else each for each in asked]
+    return next((each for each in hosts if not is_local(each)), hosts[0])
 
 
 def is_local(host: str) -> bool:
