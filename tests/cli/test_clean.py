@@ -36,6 +36,12 @@ def test_without_a_terminal_it_shows_and_refuses(messy: Any) -> None:
     assert there(messy) == {"web", "api"}
 
 
+def test_a_volume_that_is_not_there_is_told(messy: Any) -> None:
+    said = messy.run("clean", "--volumes", "nope", "--yes")
+    assert (said.returncode, "no volumes" in said.stderr) == (2, True)
+    assert there(messy) == {"web", "api"}
+
+
 def test_a_dry_run_weighs_and_removes_nothing(messy: Any) -> None:
     said = messy.run("clean", "--dry-run", "--yes")
     assert said.returncode == 0

@@ -85,10 +85,21 @@ def test_many_lines_of_a_part_are_counted(today: Today) -> None:
     assert sum("reason" in line for line in text) == 20
 
 
+def test_what_is_broken_into_lines_hangs_behind_its_time_and_counts_once() -> None:
+    syncs = tuple(sync(push("dev", "origin", "pushed"), push("dev", "org", "unreachable")) for _ in range(25))
+    text = [line.plain for line in page(Today(begin=NIGHT, syncs=syncs, in_git=True), "/", RICH, 40)]
+    first = text.index("     5 earlier lines") + 1
+    assert [text[first][10:], *text[first + 1 : first + 2]] == [
+        "  pushed: dev to origin; not",
+        "            reached: dev to org",
+    ]
+    assert len(text) - first == 40
+
+
 def test_mirrors_that_did_something_are_part_of_a_sync(today: Today) -> None:
     mirror = {"from": "core", "to": "tenant", "result": "conflict"}
     only = Today(begin=NIGHT, syncs=(sync(mirrors=[mirror, {**mirror, "from": "x", "result": "same"}]),), in_git=True)
-    assert lines(only)[3].endswith(": core carried to tenant (conflict)")
+    assert lines(only)[3].endswith(": core carried to tenant, conflicts left alone")
 
 
 def test_what_was_pushed_in_the_morning_still_was_in_the_evening() -> None:

@@ -132,7 +132,8 @@ def test_the_table_of_ports(shown: Shown) -> None:
         shown(port_table(rows, RICH, 60))
         == """
   PORT  NAME   SERVICE
-  5432         postgres  ✗ held  postgres (pid 812, in ~/ot…
+  5432         postgres  ✗ held
+    postgres (pid 812, in ~/other, since 09:00)
   8000  http   api       ● ours  service api
   9229  debug  api       · free
 """

@@ -120,3 +120,10 @@ def test_the_record_is_the_contract(world: SimpleNamespace) -> None:
 def test_with_nothing_running_the_cause_is_what_comes_first(world: SimpleNamespace) -> None:
     record = why_record(explain(world.manifest, NOBODY.states, NOBODY.holds, "cc-pap"))
     assert record["root_cause"]["hint"].startswith("devctl up ")
+
+
+def test_a_reason_that_has_no_room_beside_a_need_stands_below_it(world: SimpleNamespace, shown: Shown) -> None:
+    text = drawn(world, "cc-pap", shown, 66)
+    assert "     ◐ cc-pap-api  is not healthy yet: answers with status 503\n" in text
+    text = drawn(world, "cc-pap", shown, 60)
+    assert "     ◐ cc-pap-api\n       is not healthy yet: answers with status 503\n" in text

@@ -42,7 +42,10 @@ def clean(
     """Tidy up what the manifest lists: nothing that git has, nothing in use, nothing of another project."""
     place = here(context)
     screen = Screen(sys.stdout)
+    if volumes and place.manifest.compose is None:
+        raise DevctlError("there is no compose stack, so there are no volumes", place.manifest.file, code=Exit.USAGE)
     items = look(place, place.manifest, EVERYTHING, volumes or ())
+    _mind_the_names(volumes or (), items)
     screen.write(tidy_page(items, screen.glyphs, screen.width))
     going = [item for item in items if not item.refusal]
     if dry_run or not going:
@@ -54,6 +57,15 @@ def clean(
         }
         going = [item for item in going if (item.kind, item.key) in present]
     return remove(place, place.manifest, going, screen)
+
+
+def _mind_the_names(volumes: Sequence[str], items: Sequence[Item]) -> None:
+    """Raises DevctlError for a volume that isn't there, where that can be known."""
+    known = sorted(item.name for item in items if item.kind is Kind.VOLUME)
+    wrong = [repr(name) for name in volumes if name not in known]
+    if wrong and not any(item.kind is Kind.CONTAINER and not item.key for item in items):
+        hint = f"there are: {', '.join(known) or 'none'}"
+        raise DevctlError(f"there is no volume {', '.join(wrong)}", hint=hint, code=Exit.USAGE)
 
 
 def _unasked(volumes: Sequence[str]) -> DevctlError:

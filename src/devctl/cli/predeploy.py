@@ -40,7 +40,8 @@ def predeploy(
     case = case_of(here(context), environment, services or [])
     tasks = tasks_of(case)
     if listed:
-        sys.stdout.write("".join(f"{task.name}  {task.level}\n" for task in tasks))
+        widest = max((len(task.name) for task in tasks), default=0)
+        sys.stdout.write("".join(f"{task.name:<{widest}}  {task.level}\n" for task in tasks))
         return Exit.DONE
     checks = made_by(case, tasks, only or [])
     for file, written in ((junit, _junit), (sarif, _sarif)):

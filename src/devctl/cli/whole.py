@@ -77,7 +77,7 @@ def invoke(arguments: list[str]) -> int:
     except typer.Abort:
         return Exit.INTERRUPTED
     except typer.TyperException as error:
-        raise _usage(error) from error
+        raise _usage(error, arguments) from error
 
 
 def _invoked(arguments: list[str]) -> int:
@@ -88,9 +88,10 @@ def _invoked(arguments: list[str]) -> int:
         return int(command.invoke(context) or 0)
 
 
-def _usage(error: typer.TyperException) -> DevctlError:
+def _usage(error: typer.TyperException, arguments: list[str]) -> DevctlError:
     context = getattr(error, "ctx", None)
-    path = context.command_path if context else "devctl"
-    message = error.format_message().strip().rstrip(".")
+    verb = next((f" {word}" for word in arguments if word in VERBS), "")
+    path = context.command_path if context else f"devctl{verb}"
+    message = error.format_message().strip().rstrip(".").replace("is not a valid int range", "is no whole number")
     what = message[:1].lower() + message[1:] if message[1:2].islower() else message
     return DevctlError(what, hint=f"{path} --help", code=Exit.USAGE)

@@ -96,7 +96,8 @@ shell's `${VAR}`.
 
 Secrets belong into `environment`, `database.url` and `predeploy`: there the variables are filled in only when they are
 used (a process's also from its `env_file`), and are never written down. Everywhere else values are filled in when the
-file is read.
+file is read. What runs keeps the environment it was started with. After a change in an `env_file`, `.env` or such a
+variable, `devctl up` and then `devctl restart SERVICE` give it the new one.
 
 ## How values are written
 

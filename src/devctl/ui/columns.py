@@ -44,6 +44,23 @@ def aligned(columns: Sequence[Column], title_style: str = "") -> tuple[Text | No
     return head, [_row(columns, [column.cells[index] for column in columns]) for index in range(height)]
 
 
+def remarked(
+    columns: Sequence[Column], remark: Column, room: int, title_style: str = ""
+) -> tuple[Text | None, list[tuple[Text, list[Text]]]]:
+    """(the line of titles or None, the rows, each with what stands below it). ``remark`` is the last column; a cell of
+    it that has no room beside the others stands below its row, folded, to be indented by two. ``room`` 0 is a pipe."""
+    left = room - total(drop_empty(columns)) - GAP
+    beside = [not room or cell.cell_len <= left for cell in remark.cells]
+    short = tuple(cell if fits else Text() for cell, fits in zip(remark.cells, beside, strict=True))
+    head, rows = aligned(drop_empty((*columns, Column(remark.title, short))), title_style)
+    below = [[] if fits else _below(cell, room) for cell, fits in zip(remark.cells, beside, strict=True)]
+    return head, list(zip(rows, below, strict=True))
+
+
+def _below(cell: Text, room: int) -> list[Text]:
+    return [Text(part, style=cell.style) for part in folded(cell.plain, max(20, room - GAP))]
+
+
 def _row(columns: Sequence[Column], cells: Sequence[Text]) -> Text:
     line = Text()
     for index, (column, cell) in enumerate(zip(columns, cells, strict=True)):

@@ -57,7 +57,8 @@ def copy_table(rows: Sequence[CopyRow], glyphs: Glyphs, width: int) -> list[Text
         Column("MIGRATION", tuple(Text(row.revision) for row in rows)),
         Column("BECAUSE", tuple(Text(clean(row.reason), style=FAINT) for row in rows)),
     )
-    return _table(columns, glyphs, width)
+    fits = not width or total(drop_empty(columns)) + 2 <= width
+    return _table(columns if fits else (columns[0], *columns[2:]), glyphs, width)  # its name says when, too
 
 
 def _table(columns: Sequence[Column], glyphs: Glyphs, width: int) -> list[Text]:

@@ -34,8 +34,12 @@ def mirror_page(outcome: Outcome, differences: Differences, whole: bool, glyphs:
             Text(f"   {part}", style="" if outcome.reason else FAINT) for part in folded(clean(text), room) if text
         ]
     lines += _files(outcome.files, differences, whole, glyphs, width)
-    if hint := outcome.hint or _hint(outcome):
-        lines += [Text(f"   {part}", style=FAINT) for part in folded(f"{glyphs.arrow} {hint}", room)]
+    if hint := outcome.hint or _hint(outcome, whole):
+        first, *rest = folded(hint, room and room - 2)
+        lines += [
+            Text(f"   {mark} {part}", style=FAINT)
+            for mark, part in ((glyphs.arrow, first), *((" ", each) for each in rest))
+        ]
     return [clipped(line, width, glyphs.ellipsis) if width else line for line in lines]
 
 
@@ -52,10 +56,11 @@ def _said(outcome: Outcome) -> str:
     return ", ".join(parts)
 
 
-def _hint(outcome: Outcome) -> str:
+def _hint(outcome: Outcome, whole: bool) -> str:
     if outcome.reason or outcome.result is not Result.CONFLICT:
         return ""
-    return "devctl mirror --diff; make both sides the same, or exclude the file in services.yaml"
+    way = "make both sides the same, or exclude the file in services.yaml"
+    return way if whole else f"devctl mirror --diff; {way}"
 
 
 def _files(files: Sequence[File], differences: Differences, whole: bool, glyphs: Glyphs, width: int) -> list[Text]:

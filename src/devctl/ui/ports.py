@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded
+from devctl.ui.columns import Column, clipped, folded, remarked
 from devctl.ui.theme import COLOURS, FAINT, Glyphs, Look
 
+INDENT = 2
 LOOKS = {"free": Look.STOPPED, "ours": Look.READY, "held": Look.FAILED}
 
 
@@ -32,11 +33,13 @@ def port_table(rows: Sequence[PortRow], glyphs: Glyphs, width: int) -> list[Text
         Column("NAME", tuple(Text(row.name) for row in rows)),
         Column("SERVICE", tuple(Text(row.service) for row in rows)),
         Column("", tuple(_standing(row, glyphs, width) for row in rows)),
-        Column("", tuple(Text(row.by, style=FAINT) for row in rows)),
     )
-    head, body = aligned(drop_empty(columns), FAINT)
-    lines = [*([head] if head is not None else []), *body]
-    return [clipped(Text("  ").append(line), width, glyphs.ellipsis) if width else line for line in lines]
+    by = Column("", tuple(Text(row.by, style=FAINT) for row in rows))
+    head, body = remarked(columns, by, width and max(20, width - INDENT), FAINT)
+    lines = [head] if head is not None else []
+    for row, below in body:
+        lines += [row, *(Text("  ").append(line) for line in below)]
+    return [clipped(Text(" " * INDENT).append(line), width, glyphs.ellipsis) if width else line for line in lines]
 
 
 def said(text: str, standing: str, glyphs: Glyphs, width: int) -> list[Text]:

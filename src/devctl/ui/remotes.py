@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded
+from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded, remarked
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, duration
 
@@ -62,7 +62,7 @@ def _repository(repository: RepositoryRows, glyphs: Glyphs, width: int) -> list[
             *(mark.copy().append(text, style="default") for text in folded(clean(repository.problem), _room(width))),
         ]
     head.append(f"  on {clean(repository.branch)}" if repository.branch else "  on no branch", style=FAINT)
-    lines = [head, *_lanes(repository.lanes, glyphs), *_remotes(repository.remotes)]
+    lines = [head, *_lanes(repository.lanes, glyphs, width), *_remotes(repository.remotes)]
     for hint in repository.hints:
         lines += [
             Text(f"   {part}", style=COLOURS[Look.BUSY]) for part in folded(f"{glyphs.arrow} {hint}", _room(width))
@@ -70,7 +70,7 @@ def _repository(repository: RepositoryRows, glyphs: Glyphs, width: int) -> list[
     return lines
 
 
-def _lanes(rows: Sequence[LaneRow], glyphs: Glyphs) -> list[Text]:
+def _lanes(rows: Sequence[LaneRow], glyphs: Glyphs, width: int) -> list[Text]:
     if not rows:
         return []
     columns = (
@@ -79,12 +79,13 @@ def _lanes(rows: Sequence[LaneRow], glyphs: Glyphs) -> list[Text]:
         Column("AHEAD", tuple(Text(row.ahead) for row in rows), right=True),
         Column("BEHIND", tuple(Text(row.behind) for row in rows), right=True),
         Column("LAST SYNC", tuple(_since(row) for row in rows)),
-        Column("", tuple(Text(clean(row.remark), style=COLOURS[row.shape]) for row in rows)),
     )
-    head, body = aligned(drop_empty(columns), FAINT)
+    remark = Column("", tuple(Text(clean(row.remark), style=COLOURS[row.shape]) for row in rows))
+    head, body = remarked(columns, remark, _room(width), FAINT)
     lines = [Text("   ").append(head)] if head is not None else []
-    for row, line in zip(rows, body, strict=True):
+    for row, (line, below) in zip(rows, body, strict=True):
         lines.append(Text(f" {glyphs.looks[row.shape]} ", style=COLOURS[row.shape]).append_text(_plain(line)))
+        lines += [Text("     ").append(each) for each in below]
     return [Text(), *lines]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from rich.text import Text
@@ -14,7 +15,8 @@ from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, count, duration, listing
 
 MOST = 20
-"""Lines shown of failures, of commits and of syncs: the last ones."""
+"""Entries shown of failures, of commits and of syncs: the last ones."""
+CLOCK = len("09:00  ")
 RESULTS = {
     "pushed": "pushed",
     "up-to-date": "up to date",
@@ -56,28 +58,33 @@ def page(today: Today, root: str, glyphs: Glyphs, width: int) -> list[Text]:
     date = time.strftime("%A %d %B", time.localtime(today.begin)).replace(" 0", " ")
     lines = [Text(f" {date}", style=STRONG)]
     lines += _part("ran", _services(today.services, glyphs))
-    lines += _part("failed", _folded((_failure(*each) for each in today.failures), width))
-    lines += _part("committed", _folded((_commit(each, root) for each in today.commits), width))
-    lines += _part("synced", _folded((f"{_clock(each.at)}  {synced([each])}" for each in today.syncs), width))
+    lines += _part("failed", _folded((_failure(*each) for each in today.failures), width, CLOCK))
+    lines += _part("committed", _folded((_commit(each, root) for each in today.commits), width, CLOCK))
+    lines += _part("synced", _folded((f"{_clock(each.at)}  {synced([each])}" for each in today.syncs), width, CLOCK))
     lines += _part("still pending", _folded(today.pending, width))
     if len(lines) == 1:
         lines.append(Text("   nothing happened yet", style=FAINT))
     return [clipped(line, width, glyphs.ellipsis) if width else line for line in lines]
 
 
-def _part(title: str, lines: Sequence[Text]) -> list[Text]:
-    """The last of the lines, under a title; nothing where there are none."""
-    more = len(lines) - MOST
+def _part(title: str, entries: Sequence[Sequence[Text]]) -> list[Text]:
+    """The last of the entries, each of a line or more, under a title; nothing where there are none."""
+    more = len(entries) - MOST
     before = [Text(f"     {count(more, 'earlier line')}", style=FAINT)] if more > 0 else []
-    return [Text(), Text(f"   {title}", style=FAINT), *before, *lines[-MOST:]] if lines else []
+    return [Text(), Text(f"   {title}", style=FAINT), *before, *chain(*entries[-MOST:])] if entries else []
 
 
-def _folded(texts: Iterable[str], width: int) -> list[Text]:
-    room = max(20, width - 5) if width else 0
-    return [Text(f"     {part}") for text in texts for part in folded(clean(text), room)]
+def _folded(texts: Iterable[str], width: int, hang: int = 0) -> list[list[Text]]:
+    """Each text's lines. The further ones begin below its character ``hang``."""
+    room = max(20, width - 5 - hang) if width else 0
+    found = []
+    for text in map(clean, texts):
+        first, *rest = folded(text[hang:], room)
+        found.append([Text(f"     {text[:hang]}{first}"), *(Text(f"     {'':<{hang}}{part}") for part in rest)])
+    return found
 
 
-def _services(services: Sequence[Ran], glyphs: Glyphs) -> list[Text]:
+def _services(services: Sequence[Ran], glyphs: Glyphs) -> list[list[Text]]:
     ran = sorted((each for each in services if each.runs), key=lambda each: -each.seconds)
     if not ran:
         return []
@@ -89,7 +96,7 @@ def _services(services: Sequence[Ran], glyphs: Glyphs) -> list[Text]:
             Column("", tuple(_restarts(each) for each in ran)),
         )
     )
-    return [Text("     ").append(row) for row in aligned(columns)[1]]
+    return [[Text("     ").append(row)] for row in aligned(columns)[1]]
 
 
 def _name(ran: Ran, glyphs: Glyphs) -> Text:
@@ -117,7 +124,7 @@ def synced(syncs: Sequence[Synced]) -> str:
     for result, word in RESULTS.items():
         if where := {f"{branch} to {remote}" for (_, branch, remote), fate in found.items() if fate == result}:
             parts.append(f"{word}: {listing(sorted(where), 6)}")
-    return "; ".join([*parts, *(f"{way} ({result})" for way, result in _mirrors(syncs).items())]) or "nothing to push"
+    return "; ".join([*parts, *_ways(_mirrors(syncs))]) or "nothing to push"
 
 
 def _branches(syncs: Sequence[Synced]) -> dict[tuple[str, str, str], str]:
@@ -129,6 +136,10 @@ def _branches(syncs: Sequence[Synced]) -> dict[tuple[str, str, str], str]:
             if (found.get(key), push["result"]) != ("pushed", "up-to-date"):
                 found[key] = push["result"]
     return found
+
+
+def _ways(mirrors: Mapping[str, str]) -> list[str]:
+    return [f"{way}, conflicts left alone" if result == "conflict" else way for way, result in mirrors.items()]
 
 
 def _mirrors(syncs: Sequence[Synced]) -> dict[str, str]:

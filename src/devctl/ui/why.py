@@ -10,7 +10,7 @@ from rich.text import Text
 from devctl.core.explain import Explanation, Need, sentence
 from devctl.core.model import Condition, Manifest, Runtime
 from devctl.core.plan import Hold
-from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded
+from devctl.ui.columns import Column, clipped, folded, remarked, total
 from devctl.ui.errors import quoted
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, shown_health, word
 from devctl.ui.words import clean
@@ -54,7 +54,7 @@ def page(manifest: Manifest, explained: Explanation, holds: dict[str, Hold], gly
     """The whole answer; ``width`` 0 is a pipe."""
     lines = [*_title(manifest, explained, holds, glyphs), Text()]
     lines += _cause(explained, glyphs, width)
-    lines += _needs(manifest, explained.depends_on, holds, glyphs)
+    lines += _needs(manifest, explained.depends_on, holds, glyphs, width)
     lines += _names("needed by", explained.dependents, ", ", width)
     lines += _names("think of", explained.related, ", ", width)
     if len(explained.start_order) > 1:
@@ -94,16 +94,21 @@ def _cause(explained: Explanation, glyphs: Glyphs, width: int) -> list[Text]:
     return [*lines, Text()]
 
 
-def _needs(manifest: Manifest, needs: Sequence[Need], holds: dict[str, Hold], glyphs: Glyphs) -> list[Text]:
+def _needs(manifest: Manifest, needs: Sequence[Need], holds: dict[str, Hold], glyphs: Glyphs, width: int) -> list[Text]:
     if not needs:
         return []
-    columns = (
-        Column("", tuple(_need_name(manifest, need, holds, glyphs) for need in needs)),
-        Column("", tuple(_now(need, holds.get(need.edge.service)) for need in needs)),
-        Column("", tuple(Text(need.edge.because, style=FAINT) for need in needs)),
-    )
-    rows = aligned(drop_empty(columns))[1]
-    return [_heading("needs"), *(Text(" " * INDENT).append(row) for row in rows), Text()]
+    room = max(20, width - INDENT) if width else 0
+    name = Column("", tuple(_need_name(manifest, need, holds, glyphs) for need in needs))
+    now = Column("", tuple(_now(need, holds.get(need.edge.service)) for need in needs))
+    because = Column("", tuple(Text(need.edge.because, style=FAINT) for need in needs))
+    columns: tuple[Column, ...] = (name, now)
+    if room and total(columns) > room:
+        both = zip(now.cells, because.cells, strict=True)
+        columns, because = (name,), Column("", tuple(Text("; ".join(filter(None, map(str, each)))) for each in both))
+    lines = [_heading("needs")]
+    for row, below in remarked(columns, because, room)[1]:
+        lines += [Text(" " * INDENT).append(row), *(Text(" " * (INDENT + 2)).append(line) for line in below)]
+    return [*lines, Text()]
 
 
 _CONDITION = {

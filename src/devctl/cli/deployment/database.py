@@ -108,7 +108,7 @@ def _migrations(case: Case, service: Service) -> Outcome:
     if standing.place is Place.BEHIND:
         pending = [each.id for each in standing.pending]
         return failed(f"{target.url.shown} lacks {_some(pending)}", _upgrade(case, service))
-    return passed(f"{target.url.shown} has all {len(standing.revisions)} migrations")
+    return passed(f"{target.url.shown} has every migration")
 
 
 def _upgrade(case: Case, service: Service) -> str:

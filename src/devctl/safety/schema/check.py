@@ -95,7 +95,8 @@ def _told(service: Service, url: DatabaseUrl, interpreter: Interpreter, error: T
     first = error.text.strip().splitlines()[0] if error.text.strip() else ""
     match error.kind:
         case "NoConnection":
-            hint = "is it running? devctl status"
+            file = url.dialect is Dialect.SQLITE
+            hint = "is it there? devctl db upgrade" if file else "is it running? devctl status"
             return Unreachable("the database does not answer", url.shown, error.text, hint, Exit.PRECONDITION)
         case "Refused":
             return Unreachable("the database gave up", url.shown, first, code=Exit.PRECONDITION)
