@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -302,6 +303,32 @@ def test_an_interpreter_without_a_driver(shop: Any) -> None:
     with pytest.raises(DevctlError) as raised:
         describe(native(service, os.environ), manifest, service, parse("postgresql://a:b@localhost:1/c"))
     assert "broken" in str(raised.value) + "".join(raised.value.details)
+
+
+def test_asyncpg_is_told_where_the_query_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself it would go to this machine's usual port, another database."""
+    from types import SimpleNamespace
+
+    from devctl.safety.programs.connect import NoConnection, Session
+
+    asked: list[dict[str, object]] = []
+
+    async def connect(**given: object) -> None:
+        asked.append(given)
+        raise ConnectionRefusedError("nobody")
+
+    kind = type("Error", (Exception,), {})
+    fake = SimpleNamespace(connect=connect, PostgresError=kind, InterfaceError=kind, __spec__=object())
+    monkeypatch.setitem(sys.modules, "asyncpg", fake)
+    for place in ("/run/pg&port=5433", "db.example:5433&ssl=require", "/run/pg&port=5433&sslmode=require"):
+        with pytest.raises(NoConnection):
+            Session(f"postgresql+asyncpg://cc:p%40ss@/shop?host={place}", 5.0)
+    known = {"timeout": 5.0, "user": "cc", "password": "p@ss", "database": "shop", "port": 5433}
+    assert asked == [
+        {**known, "host": "/run/pg"},
+        {**known, "host": "db.example", "ssl": "require"},
+        {**known, "host": "/run/pg", "ssl": "require"},
+    ]
 
 
 MANY = """

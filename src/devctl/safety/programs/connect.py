@@ -110,12 +110,11 @@ class _Asyncpg:
         import asyncpg  # type: ignore[import-not-found,unused-ignore]  # where there is no other driver
 
         self._loop = asyncio.new_event_loop()
-        names = {"host": "host", "port": "port", "username": "user", "password": "password", "database": "database"}
-        known = {ours: getattr(url, name) for name, ours in names.items() if getattr(url, name)}
+        self._errors = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
         try:
-            self._connection = self._loop.run_until_complete(asyncpg.connect(timeout=timeout, **known))
-            self._errors = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-        except (OSError, asyncpg.PostgresError, asyncio.TimeoutError) as error:
+            self._connection = self._loop.run_until_complete(asyncpg.connect(timeout=timeout, **_of_asyncpg(url)))
+        except (*self._errors, asyncio.TimeoutError) as error:
+            self._loop.close()
             raise NoConnection(str(error) or "no answer in time") from None
         self.run("BEGIN")
 
@@ -134,3 +133,14 @@ class _Asyncpg:
     def close(self) -> None:
         self._connection.terminate()
         self._loop.close()
+
+
+def _of_asyncpg(url: Any) -> dict[str, Any]:
+    """The address in asyncpg's words, as SQLAlchemy has them: the query's host and port win."""
+    from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+    translate: Any = dialect().create_connect_args
+    given = translate(url.set(drivername="postgresql+asyncpg"))[1]
+    given.setdefault("ssl", given.get("sslmode"))
+    names = ("host", "port", "user", "password", "database", "ssl")
+    return {name: given[name] for name in names if given.get(name)}
