@@ -139,8 +139,8 @@ def _of_asyncpg(url: Any) -> dict[str, Any]:
     """The address in asyncpg's words, as SQLAlchemy has them: the query's host and port win."""
     from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
-    translate: Any = dialect().create_connect_args
-    given = translate(url.set(drivername="postgresql+asyncpg"))[1]
+    make: Any = dialect
+    given = make().create_connect_args(url.set(drivername="postgresql+asyncpg"))[1]
     given.setdefault("ssl", given.get("sslmode"))
     names = ("host", "port", "user", "password", "database", "ssl")
     return {name: given[name] for name in names if given.get(name)}
