@@ -254,6 +254,20 @@ def test_a_reset_that_fails_brings_back_what_was_there(outside: Case, failure: B
     assert outside.count() == 2
 
 
+def test_what_somebody_else_brought_back_meanwhile_stays(outside: Case) -> None:
+    """Another workspace with the same database takes a reset that is under way for one that was interrupted."""
+    outside.fill()
+
+    def reset() -> None:
+        with outside.store.renewed():
+            outside.store.recover()
+            raise DevctlError("a migration was cut off")
+
+    with pytest.raises(DevctlError, match="cut off"):
+        reset()
+    assert outside.count() == 2
+
+
 class Killed(BaseException):
     """Stands for the end of devctl: nothing after it is done."""
 

@@ -175,7 +175,8 @@ class PostgresStore:
             try:
                 yield
             except BaseException as failed:
-                self._put_back(connection, failed)
+                if not there or server.exists(connection, self.before):  # else somebody has put it back already
+                    self._put_back(connection, failed)
                 raise
             server.drop(connection, self.before)
 
