@@ -77,6 +77,14 @@ def test_a_restore_puts_back_what_was_saved_and_keeps_what_it_replaces(shop: Any
     assert names(postgres, database) == ["ada"]
 
 
+def test_a_seed_finds_no_other_database_in_the_usual_variable(shop: Any, postgres: Any, database: str) -> None:
+    """The manifest says the address itself, and this shell's DATABASE_URL leads elsewhere."""
+    shop.manifest(postgres.url(database), migrations="", seed="python seed.py")
+    (shop.api / "seed.py").write_text("import os; open('seen', 'w').write(os.environ['DATABASE_URL'])")
+    shop.done("db", "reset", "--yes", DATABASE_URL="postgresql://cc:pw@db.example/production")
+    assert (shop.api / "seen").read_text() == postgres.url(database)
+
+
 def test_whoever_else_is_connected_is_named_and_left_alone(shop: Any, postgres: Any, database: str) -> None:
     """A client of this machine comes through the engine's proxy: it is found by who has the port open."""
     shop.manifest(postgres.url(database), migrations="")

@@ -21,7 +21,8 @@ class SeedFailed(Exception):
 def main(given: dict[str, Any]) -> list[str]:
     """Run the seed. Raises OtherDatabase, SeedFailed, and what programs.connect raises."""
     url = address(given)
-    for variable in given["variables"]:
+    usual = ["DATABASE_URL"] if os.environ.get("DATABASE_URL") else []  # whatever it leads to, it is not what is meant
+    for variable in given["variables"] or usual:
         os.environ[variable] = url
     _must_lead(url, given)
     environment = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
