@@ -15,6 +15,7 @@ import pytest
 
 from devctl.core.state import Adopted, Exited, ProcessIdentity, Stopped
 from devctl.runtimes import host
+from devctl.runtimes.process import ProcessRuntime
 
 FIRST = """
 import asyncio, json, os, sys
@@ -120,6 +121,24 @@ def test_another_run_is_not_adopted_but_ended(bench: Any) -> None:
         assert isinstance(ended, Exited)
         assert (ended.run, ended.code, ended.note) == (4, None, "ended while no supervisor was watching")
         assert bench.marked() == []
+
+    bench.run(test)
+
+
+@pytest.mark.parametrize("doing", ["adopt", "stop"])
+def test_what_a_copied_folder_knows_of_is_left_to_the_first_one(bench: Any, alive: Any, doing: str) -> None:
+    who = left_by_a_killed_supervisor(bench, "echo words; exec sleep 1000")
+
+    async def test() -> None:
+        await bench.said("words")
+        copy = ProcessRuntime(bench.root, "copy-0123456789", bench.logs)
+        await getattr(copy, doing)(bench.service("true"), 3, who, bench.events.append)
+        await copy.close()
+        (ended,) = bench.events
+        assert isinstance(ended, Exited | Stopped)
+        assert alive(who.pid)
+        assert await bench.stop(bench.service("true"), who, 3) == Stopped(service="it", run=3, code=None)
+        assert not alive(who.pid)
 
     bench.run(test)
 

@@ -150,7 +150,7 @@ class ProcessRuntime:
 
     async def _stop_unknown(self, service: Service, run: int, identity: Identity | None, emit: Emit) -> None:
         try:
-            tree = self._tree(service.name, _living(identity), watched=False)
+            tree = self._tree(service.name, _living(identity, self._workspace), watched=False)
             emit(stop_outcome(service, run, await self._end(service, tree), None))
         except OSError as error:
             emit(stop_blind(service, run, error))
@@ -185,7 +185,7 @@ class ProcessRuntime:
 
     async def _adopt(self, service: Service, run: int, identity: Identity | None, emit: Emit) -> bool:
         mark = f"{self._workspace}/{service.name}/{run}"
-        who = _living(identity) if identity is not None else await self._find_leader(mark)
+        who = _living(identity, self._workspace) if identity is not None else await self._find_leader(mark)
         if who is not None:
             if service.name not in self._runs:
                 self._logs.track(service.name)
@@ -263,7 +263,13 @@ def _grace(service: Service) -> float:
     return spec.stop_grace_period if spec else 10.0
 
 
-def _living(identity: Identity | None) -> ProcessIdentity | None:
-    if identity is None or isinstance(identity, ContainerIdentity):
+def _living(identity: Identity | None, workspace: str) -> ProcessIdentity | None:
+    if identity is None or isinstance(identity, ContainerIdentity) or not host.alive(identity):
         return None
-    return identity if host.alive(identity) else None
+    return None if _is_of_another_folder(identity.pid, workspace) else identity
+
+
+def _is_of_another_folder(pid: int, workspace: str) -> bool:
+    """A folder that was copied while its services ran knows them by the journal; they remain the first one's."""
+    owner = (host.here().mark(pid) or workspace).partition("/")[0]
+    return owner.rpartition("-")[2] != workspace.rpartition("-")[2]  # the folder's hash; the name may change
