@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -235,6 +236,14 @@ def test_only_its_owner_may_read_it_and_no_secret_is_in_it(desk: Desk) -> None:
     desk.load()
     assert desk.place.stat().st_mode & 0o777 == 0o600
     assert "s3cret" not in desk.place.read_text()
+
+
+def test_what_the_file_itself_says_cannot_be_read_in_it(desk: Desk) -> None:
+    desk.file.write_text(TEXT.replace("serve", "serve --password wr1tten-out"))
+    first, _ = desk.load()
+    assert desk.load() == (first, False)
+    content = desk.place.read_bytes()
+    assert b"password" not in content + b64decode(msgspec.json.decode(content)["manifest"])
 
 
 def test_a_mark_at_the_beginning_of_the_file_is_no_change(desk: Desk) -> None:

@@ -1,7 +1,8 @@
 """The last checked manifest, kept beside the workspace's state: reading and checking it anew costs a fifth of a second.
 
 It counts only while everything it was made of is the same: the file, every variable it refers to, its services'
-env_files and the program that read it. A manifest with mistakes is never kept.
+env_files and the program that read it. A manifest with mistakes is never kept. What somebody wrote into the file, a
+password perhaps, can be read here only together with that file.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ _MARK = b"\xef\xbb\xbf"
 
 class Kept(Value):
     """``made_of`` is the digest of the file and the program, ``values`` of the variables ``names``, ``files`` of the
-    services' env_files and of what these refer to."""
+    services' env_files and of what these refer to; ``manifest`` is veiled by what the file says."""
 
     made_of: str
     names: tuple[str, ...]
     values: str
     files: str
-    manifest: Manifest
+    manifest: bytes
 
 
 def find(file: Path, environment: Mapping[str, str]) -> Manifest | None:
@@ -45,32 +46,38 @@ def find(file: Path, environment: Mapping[str, str]) -> Manifest | None:
     content = _content(file)
     if content is None:
         return None
+    text = content.removeprefix(_MARK)
     try:
         kept = msgspec.json.decode(_place(file).read_bytes(), type=Kept)
+        if kept.made_of != _made_of(file, text) or kept.values != _values(kept.names, environment):
+            return None
+        manifest = msgspec.json.decode(_veiled(kept.manifest, text), type=Manifest)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    same = (
-        kept.made_of == _made_of(file, content.removeprefix(_MARK))
-        and kept.values == _values(kept.names, environment)
-        and kept.files == _env_files(kept.manifest, environment)
-    )
-    return kept.manifest if same else None
+    return manifest if kept.files == _env_files(manifest, environment) else None
+
+
+def _veiled(data: bytes, text: bytes) -> bytes:
+    """Made unreadable without ``text``, or readable again with it."""
+    stream = hashlib.shake_256(text).digest(len(data))
+    return (int.from_bytes(data) ^ int.from_bytes(stream)).to_bytes(len(data))
 
 
 def keep(file: Path, text: str, environment: Mapping[str, str], manifest: Manifest) -> None:
     """Remember what ``text``, read from ``file``, came to. Only where there is a state folder already."""
     names = tuple(sorted({*manifest.variables, "HOME"}))
-    kept = Kept(
-        made_of=_made_of(file, text.encode()),
-        names=names,
-        values=_values(names, environment),
-        files=_env_files(manifest, environment),
-        manifest=manifest,
-    )
-    place = _place(file)
+    place, content = _place(file), text.encode()
     try:
-        if place.parent.is_dir():
-            write_atomic(place, msgspec.json.encode(kept))
+        if not place.parent.is_dir():
+            return
+        kept = Kept(
+            made_of=_made_of(file, content),
+            names=names,
+            values=_values(names, environment),
+            files=_env_files(manifest, environment),
+            manifest=_veiled(msgspec.json.encode(manifest), content),
+        )
+        write_atomic(place, msgspec.json.encode(kept))
     except (OSError, UnicodeEncodeError):
         return
 
