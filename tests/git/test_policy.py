@@ -34,14 +34,49 @@ def test_what_may_be_synced() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [".env", "a/.env", ".env.local", "prod.env", ".ENV", "id_ed25519", "x.key", "x.p12", ".netrc", ".git-credentials"],
+    [
+        ".env",
+        "a/.env",
+        ".env.local",
+        "prod.env",
+        ".ENV",
+        "id_ed25519",
+        "x.key",
+        "x.p12",
+        ".netrc",
+        ".git-credentials",
+        ".env~",
+        ".env-prod",
+        ".env_local",
+        ".env copy",
+        "#.env#",
+        "prod.env~",
+        "prod.env.bak",
+        ".prod.env.swp",
+        ".pgpass",
+    ],
 )
 def test_names_that_never_go(name: str) -> None:
     assert forbidden(name)
 
 
 @pytest.mark.parametrize(
-    "name", [".env.example", ".env.sample", "env.py", "environment.ts", "id_rsa.pub", "keys.py", ".envrc", "a.pem", ""]
+    "name",
+    [
+        ".env.example",
+        ".env.sample",
+        "env.py",
+        "environment.ts",
+        "id_rsa.pub",
+        "keys.py",
+        ".envrc",
+        "a.pem",
+        "",
+        ".env-example",
+        "config.env.js",
+        "vite-env.d.ts",
+        ".environment",
+    ],
 )
 def test_names_that_may(name: str) -> None:
     assert forbidden(name) == ""

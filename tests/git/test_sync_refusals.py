@@ -131,6 +131,51 @@ def test_a_secret_committed_by_hand_goes_to_no_remote_not_even_as_a_rescue(
         assert secret not in day.git("cat-file", "--batch-all-objects", "--batch", at=day.root / f"{remote}.git")
 
 
+def test_what_one_remote_has_already_is_no_less_a_secret_for_the_other(day: Any, results: Results) -> None:
+    day.git("switch", "-qc", "private")
+    day.write("api/key.py", f'KEY = "{KEY}"\n')
+    day.git("add", "-A")
+    day.git("commit", "-qm", "by hand")
+    day.git("push", "-q", "origin", "private")
+    day.git("switch", "-q", "dev")
+    day.write("api/key.py", f'KEY = "{KEY}"\nmore = 1\n')
+    day.git("add", "-A")
+    day.git("commit", "-qm", "the same, and more")
+    assert results(day.sync())["org/dev"] == "rejected"
+    assert KEY not in day.git("cat-file", "--batch-all-objects", "--batch", at=day.root / "org.git")
+
+
+def test_what_is_new_where_a_remote_pushes_to_is_looked_at_even_if_it_fetches_it_from_elsewhere(
+    day: Any, results: Results
+) -> None:
+    day.write("api/key.py", f'KEY = "{KEY}"\n')
+    day.git("add", "-A")
+    day.git("commit", "-qm", "by hand")
+    day.git("push", "-q", "origin", "dev", "dev:master")
+    day.git("commit", "-q", "--allow-empty", "-m", "more")
+    day.git("remote", "set-url", "--add", "--push", "origin", str(day.root / "org.git"))
+    assert results(day.sync(remotes={"origin": ""}))["origin/dev"] == "rejected"
+    assert KEY not in day.git("cat-file", "--batch-all-objects", "--batch", at=day.root / "org.git")
+    day.git("push", "-q", "org", "dev")
+    day.git("commit", "-q", "--allow-empty", "-m", "once it is there")
+    assert results(day.sync(remotes={"origin": ""}))["origin/dev"] == "pushed"
+
+
+def test_a_secret_that_is_replaced_only_here_goes_to_no_remote(day: Any, results: Results) -> None:
+    day.write("api/key.py", f'KEY = "{KEY}"\n')
+    day.git("add", "-A")
+    day.git("commit", "-qm", "by hand")
+    day.git("replace", day.head("HEAD:api/key.py"), day.head("HEAD:web/main.ts"))
+    assert results(day.sync())["org/dev"] == "rejected"
+
+
+def test_a_secret_in_a_commits_message_goes_to_no_remote(day: Any, results: Results) -> None:
+    day.git("commit", "-q", "--allow-empty", "-m", f"Log in anew\n\nwith {KEY}")
+    synced = day.sync()
+    assert {results(synced)["origin/dev"], results(synced)["org/dev"]} == {"rejected"}
+    assert f"message of commit {day.head()[:10]}:3" in synced.pushes[0].detail
+
+
 def test_a_baseline_lets_a_reviewed_history_go(day: Any, results: Results) -> None:
     day.write("api/key.py", f'KEY = "{KEY}"\n')
     day.git("add", "-A")
@@ -246,6 +291,38 @@ def test_what_git_ignores_is_not_written_over_by_what_a_colleague_pushed(day: An
     assert any("config.local is here already and not known to git" in step for step in synced.steps)
 
 
+@pytest.mark.parametrize("ignored", ["", "api/main.log"])
+def test_a_file_that_becomes_a_folder_and_a_folder_that_becomes_a_file(day: Any, ignored: str) -> None:
+    day.write(".gitignore", "*.log\n")
+    day.write("conf", "a file\n")
+    day.sync()
+    day.git("clone", "-q", "-b", "dev", str(day.root / "origin.git"), str(day.root / "other"), at=day.root)
+    for words in (("rm", "-q", "conf", "api/main.py"), ("checkout", "-qb", "x")):
+        day.git(*words, at=day.root / "other")
+    (day.root / "other/conf").mkdir()
+    (day.root / "other/conf/a").write_text("in a folder\n")
+    (day.root / "other/api").write_text("a file\n")
+    day.git("add", "-A", at=day.root / "other")
+    day.git("commit", "-qm", "theirs", at=day.root / "other")
+    day.git("push", "-q", "origin", "x:dev", at=day.root / "other")
+    if ignored:
+        day.write(ignored, "the only copy\n")
+    synced = day.sync()
+    assert (day.path / "conf").is_dir() is not bool(ignored)
+    assert not ignored or (day.path / ignored).read_text() == "the only copy\n"
+    assert ("fast-forward dev to origin/dev" in synced.steps) is not bool(ignored)
+
+
+def test_git_itself_says_why_a_branch_is_not_brought_forward(day: Any) -> None:
+    day.git("update-index", "--skip-worktree", "api/main.py")
+    day.write("api/main.py", "mine alone\n")
+    day.colleague(**{"api/main.py": "theirs\n"})
+    said = day.sync().steps[0]
+    assert said.startswith("dev is not brought forward to origin/dev: Your local changes")
+    assert said.endswith(": api/main.py")
+    assert (day.path / "api/main.py").read_text() == "mine alone\n"
+
+
 def test_commit_never_leaves_work_uncommitted_and_pushes_what_is(day: Any, results: Results) -> None:
     day.write("api/main.py", "two\n")
     day.git("commit", "-qam", "by hand")
@@ -269,6 +346,9 @@ def test_lfs_applies_and_takes_large_files(day: Any) -> None:
     assert day.git("cat-file", "blob", "HEAD:model.bin").startswith("version https://git-lfs")
     day.write("key.bin", f"KEY = {KEY}\n")
     assert "key.bin:1" in [each.where for each in day.sync().refused]
+    day.git("add", "key.bin")
+    day.git("commit", "-qm", "by hand", "--", "key.bin")
+    assert "key.bin:1" in day.sync().pushes[0].detail
 
 
 def test_an_index_that_somebody_else_holds_is_told_of_the_commit_by_the_next_sync(day: Any) -> None:

@@ -92,7 +92,8 @@ def _ask(repositories: list[Synced], manifest: Manifest) -> None:
     screen = Screen(sys.stderr)
     screen.write(asked(repositories, manifest.root, screen.width))
     refused = DevctlError("nobody can be asked", hint="devctl sync --yes", code=Exit.PRECONDITION)
-    confirmed("commit and push?", yes=False, otherwise=refused)
+    # what mirrors carried over is there already
+    confirmed("commit and push?", yes=False, otherwise=refused, refused="nothing was committed, nothing was pushed")
 
 
 def show(report: Report, manifest: Manifest) -> None:

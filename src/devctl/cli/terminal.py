@@ -31,8 +31,9 @@ def can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def confirmed(question: str, *, yes: bool, otherwise: DevctlError) -> None:
-    """Go on when ``yes`` was given or the user says so. Raises ``otherwise`` where nobody can be asked."""
+def confirmed(question: str, *, yes: bool, otherwise: DevctlError, refused: str = "nothing was done") -> None:
+    """Go on when ``yes`` was given or the user says so. Raises ``otherwise`` where nobody can be asked, and ``refused``
+    is what is said to who does not want it."""
     if yes:
         return
     if not can_ask():
@@ -40,4 +41,4 @@ def confirmed(question: str, *, yes: bool, otherwise: DevctlError) -> None:
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise DevctlError("nothing was done", code=Exit.PRECONDITION)
+        raise DevctlError(refused, code=Exit.PRECONDITION)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from devctl.core.model import GitRepository
@@ -30,6 +31,7 @@ class Leaving:
         self._rescues: dict[str, list[Rescue]] = {}
         self._reached: dict[str, network.Reached] = {}
         self._spent: dict[str, float] = {}
+        self._beside: dict[str, list[tuple[str, ...] | None]] = {}
 
     def set_up(self, *, dry_run: bool) -> list[str]:
         """Make the remotes that the manifest has a URL for; what was done, in words. Raises GitFailed."""
@@ -111,10 +113,31 @@ class Leaving:
         self.outgoing = {remote: heads for remote, heads in self.outgoing.items() if heads}
 
     def _stopped(self, remote: str, branch: str, head: str) -> bool:
-        refusal = self._gate.refusal(head, self._heads(self.facts, remote).values())
+        looks = (self._gate.refusal(head, known) for known in self._there(remote))
+        refusal = next((each for each in looks if each), None)
         if refusal:
             self.told(remote, branch, Result.REJECTED, str(refusal), refusal.hint)
         return refusal is not None
+
+    def _there(self, remote: str) -> list[tuple[str, ...]]:
+        """The commits that are known to be where a push to this remote goes, for each address it goes to."""
+        if remote not in self._beside:
+            self._beside[remote] = self._asked_beside(remote)
+        known = tuple(self._heads(self.facts, remote).values())
+        return [known if each is None else each for each in self._beside[remote]]
+
+    def _asked_beside(self, remote: str) -> list[tuple[str, ...] | None]:
+        """What each address of pushes (``pushurl``) has that is here too; None for the address that fetches go to."""
+        asked = self._repository.line("remote", "get-url", remote)
+        urls = self._repository.line("remote", "get-url", "--push", "--all", remote).splitlines()
+        return [None if url == asked else self._heads_at(remote, url) for url in urls or [asked]]
+
+    def _heads_at(self, remote: str, url: str) -> tuple[str, ...]:
+        reached = asyncio.run(network.ask(self._repository, url, self._left(remote)))
+        self._spent[remote] += reached.took
+        given = "".join(f"{each}\n" for each in (reached.heads or {}).values()).encode()
+        found = self._repository.do("cat-file", "--batch-check=%(objecttype) %(objectname)", given=given).decode()
+        return tuple(line.removeprefix("commit ") for line in found.splitlines() if line.startswith("commit "))
 
     async def push(self, remote: str) -> None:
         """All branches that are ahead, together."""

@@ -48,22 +48,32 @@ def hindrance(repository: Repository, facts: RepositoryFacts, target: str) -> st
     words = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-commit-id")
     changed = entries(repository.do(*words, facts.head, target))
     own = {path for each in facts.changes for path in (each.path, each.old) if path}
+    gone = {each.path for each in changed if each.deleted}
     for entry in changed:
         if entry.path in own:
             return f"{shown(entry.path)} is changed here too"
         new = not entry.old_mode.strip("0")
-        if new and (_in_the_way(repository.root, entry.path) or _is_above(entry.path, own)):
+        if new and (_in_the_way(repository.root, entry.path, gone) or _is_above(entry.path, own)):
             return f"{shown(entry.path)} is here already and not known to git"
         if any(entry.path.startswith(f"{path}/") for path in own):
             return f"{shown(entry.path)} is in the way of work here"
     return ""
 
 
-def _in_the_way(root: Path, path: str) -> bool:
-    """Whether something lies where a new file would come: the file itself, or a file where it needs a folder."""
-    if os.path.lexists(root / path):
-        return True
-    return any((root / above).is_file() or (root / above).is_symlink() for above in list(Path(path).parents)[:-1])
+def _in_the_way(root: Path, path: str, gone: set[str]) -> bool:
+    """Whether something lies where a new file would come, and does not go with the old version's ``gone`` files: the
+    file itself, or a file where it needs a folder."""
+    above = list(Path(path).parents)[:-1]
+    if any(str(each) in gone for each in above):
+        return False
+    there = root / path
+    if _is_folder(there):
+        return any(str(each.relative_to(root)) not in gone for each in there.rglob("*") if not _is_folder(each))
+    return os.path.lexists(there) or any((root / each).is_file() or (root / each).is_symlink() for each in above)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _is_above(path: str, own: set[str]) -> bool:

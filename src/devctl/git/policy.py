@@ -8,11 +8,12 @@ from devctl.core.model import GitRepository, Value
 from devctl.git.report import Refusal
 
 SECRET_NAMES = re.compile(
-    r"(?:.*\.)?(?:env|kdbx|jks|keystore|p12|pfx|ppk)|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|.*\.key|\.netrc|\.pypirc"
+    r"(?:.*\.)?(?:env|kdbx|jks|keystore|p12|pfx|ppk)|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|.*\.key|\.netrc|\.pypirc|\.pgpass"
     r"|\.git-credentials|\.htpasswd|secring\.gpg",
     re.IGNORECASE,
 )
-ENVIRONMENT = re.compile(r"\.env(?:\..+)?|.+\.env", re.IGNORECASE)
+ENVIRONMENT = re.compile(r"#?\.env(?:[^a-z].*)?|.+\.env(?:[~#]|\.(?:bak|old|orig|save|sw[a-z]))?", re.IGNORECASE)
+"""With the copies that editors and people make of such a file."""
 HARMLESS = re.compile(r".*[._-](?:example|sample|template|dist|defaults?|schema)(?:\.env)?", re.IGNORECASE)
 """Files that show which variables there are, and no values."""
 MARKERS = re.compile(rb"^(?:<{7}|>{7}|\|{7})(?: .*)?\r?$", re.MULTILINE)

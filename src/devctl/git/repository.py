@@ -46,13 +46,14 @@ class GitFailed(CommandError):
 class Repository:
     """git in the folder ``root``. Every command is a process of its own that ends within its time."""
 
-    def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path | str, *, options: Sequence[str] = ()) -> None:
+        """``options`` are git's own, given to every command."""
+        self.root, self._options = Path(root), tuple(options)
         self._ssh: dict[str, str] | None = None
 
     def argv(self, arguments: Sequence[str]) -> list[str]:
         """The command line. Automatic gc is not started from here: nothing is tidied while work is made safe."""
-        return ["git", "-C", str(self.root), "-c", "gc.auto=0", *arguments]
+        return ["git", "-C", str(self.root), "-c", "gc.auto=0", *self._options, *arguments]
 
     def ask(
         self,

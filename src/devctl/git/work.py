@@ -206,8 +206,8 @@ class Work:
             forward(self.repository, self.facts, step)
             self._say(str(step))
         except GitFailed as error:
-            last = error.words.splitlines()[-1] if error.words else error.why
-            self._say(f"{step.branch} is not brought forward to {step.source}: {last}")
+            said = _first_error(error.words) or error.why
+            self._say(f"{step.branch} is not brought forward to {step.source}: {said}")
         self._look()
 
     def _commit(self) -> None:
@@ -282,6 +282,14 @@ class Work:
             output=found.output,
             pushes=tuple(pushes),
         )
+
+
+def _first_error(words: str) -> str:
+    """What git said first that is an error, with the file that it names in the next line."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    at = next((at for at, line in enumerate(lines) if line.startswith(("error: ", "fatal: "))), -1)
+    said = " ".join(lines[at : at + 2] if at >= 0 and lines[at].endswith(":") else lines[at:][:1])
+    return said.removeprefix("error: ").removeprefix("fatal: ")
 
 
 def _standing(facts: RepositoryFacts, conflict: str = "") -> Standing:

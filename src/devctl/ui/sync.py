@@ -113,8 +113,15 @@ def _pushes(pushes: Sequence[Pushed], glyphs: Glyphs, width: int, *, dry: bool) 
 def _backup(synced: Synced, width: int) -> list[Text]:
     if not synced.backup:
         return []
-    return [Text(f"   {part}", style=FAINT) for part in folded(f"as it was before: {synced.backup}",
-                                                              _room(width, 3))]  # fmt: skip
+    text = f"{_backed_up(synced)}: {synced.backup}"
+    return [Text(f"   {part}", style=FAINT) for part in folded(text, _room(width, 3))]
+
+
+def _backed_up(synced: Synced) -> str:
+    """What the backup is for: after a commit it is of use only to who wants the state before."""
+    if not synced.commit:
+        return "what is not committed stays where it is, and is kept in"
+    return "as it was before the commit" + (", with what was left out" if synced.refused else "")
 
 
 def _files(files: Sequence[str], width: int) -> list[Text]:
