@@ -109,9 +109,12 @@ def test_another_project_inside_the_workspace_is_not_looked_into(
     assert judged(manifest({"in it": "ours/packages/it"})) == {"ours/dist": ""}
 
 
-def test_a_repository_inside_an_artefact_keeps_it(root: Path, manifest: Make, write: Write, git: Git) -> None:
+@pytest.mark.parametrize("kind", [(), ("--bare",)])
+def test_a_repository_inside_an_artefact_keeps_it(
+    root: Path, manifest: Make, write: Write, git: Git, kind: tuple[str, ...]
+) -> None:
     write("dist/site/page.html")
-    git("init", "-q", at=root / "dist/site")
+    git("init", "-q", *kind, at=root / "dist/site")
     assert judged(manifest()) == {"dist": f"a repository lies in it: {root / 'dist/site'}"}
 
 

@@ -30,6 +30,8 @@ CLOSED = frozenset({
 })  # fmt: skip
 """Whatever of what lies in them looks like an artefact is a dependency's, and needed."""
 _LIST = ("--literal-pathspecs", "ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard", "--")
+BARE = frozenset({"HEAD", "objects", "refs"})
+"""What git knows a repository without a worktree by."""
 _BATCH = 100
 """Paths one git command is given."""
 
@@ -191,11 +193,13 @@ class Weighed:
             self._seen.add((facts.st_dev, facts.st_ino))
         if not stat.S_ISDIR(facts.st_mode):
             return
+        names = set[str]()
         with os.scandir(path) as entries:
             for entry in entries:
-                if entry.name == ".git":
-                    self.repository = self.repository or path
+                names.add(entry.name)
                 self.add(entry.path, entry.stat(follow_symlinks=False))
+        if ".git" in names or names >= BARE:
+            self.repository = path
 
 
 def _users(paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
