@@ -33,9 +33,11 @@ def logs(
     ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes.")] = False,
     lines: Annotated[
-        int | None, typer.Option("-n", "--lines", min=0, help="How many, of all services together.")
+        int | None, typer.Option("-n", "--lines", metavar="N", min=0, help="How many, of all services together.")
     ] = None,
-    since: Annotated[str | None, typer.Option("--since", help="Such as 5m, 1h30m, 2026-11-22T09:00.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="WHEN", help="Such as 5m, 1h30m, 2026-11-22T09:00.")
+    ] = None,
     grep: Annotated[str | None, typer.Option("--grep", metavar="RE", help="Lines that match this.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help='{"time", "service", "line"}, one a line.')] = False,
 ) -> int:

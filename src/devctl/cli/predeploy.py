@@ -21,7 +21,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def predeploy(
     context: typer.Context,
-    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]…", show_default=False)] = None,
+    services: Annotated[
+        list[str] | None, typer.Argument(metavar="[SERVICE]...", help="All, when none is named.")
+    ] = None,
     environment: Annotated[
         str, typer.Option("--env", metavar="NAME", help="What is deployed to; its variables are in .env.NAME.")
     ] = "production",

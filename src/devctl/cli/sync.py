@@ -24,7 +24,7 @@ def sync(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Commit without asking.")] = False,
-    message: Annotated[str, typer.Option("--message", "-m", help="The commits' message.")] = "",
+    message: Annotated[str, typer.Option("--message", "-m", metavar="TEXT", help="The commits' message.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> int:
     """Commit, promote, push and mirror, as the manifest says. Exit code 1: something was refused or failed."""

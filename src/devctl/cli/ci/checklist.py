@@ -16,7 +16,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def checklist(
     context: typer.Context,
-    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]…", show_default=False)] = None,
+    services: Annotated[
+        list[str] | None, typer.Argument(metavar="[SERVICE]...", help="All, when none is named.")
+    ] = None,
     environment: Annotated[
         str, typer.Option("--env", metavar="NAME", help="What is deployed to; its variables are in .env.NAME.")
     ] = "production",
