@@ -18,6 +18,7 @@ from devctl.core.model import ExecProbe, HealthCheck, HttpProbe, LogProbe, Probe
 from devctl.logs import Logs
 from devctl.probes import Prober
 from devctl.probes.connect import Addresses, connect, is_local
+from devctl.probes.plain import NoHttp, status_in
 from devctl.probes.tcp import startup_packet
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -175,13 +176,76 @@ def test_no_answer(probing: Any) -> None:
     probing(test)
 
 
-@pytest.mark.parametrize("handler", [hangs_up, answering(b"220 mail.example ESMTP\r\n")])
+async def mail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Speaks first, and waits for an answer that is no HTTP."""
+    writer.write(b"220 mail.example ESMTP\r\n")
+    await reader.read()
+
+
+@pytest.mark.parametrize(
+    "handler", [hangs_up, answering(b"220 mail.example ESMTP\r\n"), mail, answering(b"HTTP/1.1 2")]
+)
 def test_no_http(probing: Any, handler: Handler) -> None:
     async def test(prober: Prober) -> None:
         async with serving(handler) as port:
             assert (await prober.check(http(port))).startswith(f"no HTTP answer from localhost:{port}")
 
     probing(test)
+
+
+def test_an_answer_in_pieces_after_another_that_is_not_final(probing: Any) -> None:
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+        for byte in hints + b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n":
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    async def test(prober: Prober) -> None:
+        async with serving(slowly) as port:
+            assert await prober.check(http(port)) == "HTTP 503 from /health"
+
+    probing(test)
+
+
+def test_only_what_needs_it_costs_a_client(probing: Any) -> None:
+    seen: list[bytes] = []
+
+    async def test(prober: Prober) -> None:
+        async with serving(answering(OK, seen)) as port:
+            for path in ("", "/a?b"):
+                assert await prober.check(http(port, path)) == ""
+            assert prober._http._httpx is None
+            assert await prober.check(http(port, "/ä b", host="me:secret@localhost")) == ""
+            assert prober._http._httpx is not None
+        first, second, encoded = seen
+        assert first.startswith(b"GET / HTTP/1.1\r\n")
+        assert second.startswith(b"GET /a?b HTTP/1.1\r\n")
+        assert encoded.startswith(b"GET /%C3%A4%20b HTTP/1.1\r\n")
+        assert b"authorization: basic" in encoded.lower()
+
+    probing(test)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"", None), (b"HTT", None), (b"HTTP/1.1 200 OK", None), (b"HTTP/1.1 200 OK\r\n", None),
+        (b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n", 200), (b"HTTP/1.0 404\n\n", 404), (b"HTTP/1.1 100 Continue\r\n\r\n", None),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\nrest", 204),
+    ],
+)  # fmt: skip
+def test_the_head_of_an_answer(head: bytes, status: int | None) -> None:
+    assert status_in(head) == status
+
+
+@pytest.mark.parametrize(
+    "head", [b"SSH-2.0", b"HTTP/2 200\r\n\r\n", b"HTTP/1.1 20\r\n", b"HTTP/1.1 2000 OK\r\n", b"\r\n"]
+)
+def test_what_is_no_answer(head: bytes) -> None:
+    with pytest.raises(NoHttp):
+        status_in(head)
 
 
 def test_an_endless_body_is_not_waited_for(probing: Any) -> None:

@@ -1,4 +1,7 @@
-"""HTTP: one shared client, and no request before a bare connection has said that somebody listens."""
+"""HTTP: this machine's plain URLs are asked as barely as can be, others through one shared client.
+
+No request before a bare connection has said that somebody listens.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from devctl.core.model import HttpProbe
 from devctl.probes.connect import Addresses, connect, is_local, refusal
+from devctl.probes.plain import NoHttp, is_plain, status_of
 
 if TYPE_CHECKING:
     import httpx
@@ -31,7 +35,8 @@ class HttpCheck:
         listening = addresses[:1] if was_up else [each for each in addresses if await _listens(each, port, timeout)]
         if addresses and not listening:
             return f"connection refused on {host}:{port}"
-        client = await self._client(local=is_local(host))
+        plain = bool(addresses) and is_local(host) and is_plain(url)
+        client = None if plain else await self._client(local=is_local(host))
         reason = ""
         for address in listening or [host]:
             reason = await self._timed(client, url, address, probe, timeout)
@@ -43,10 +48,12 @@ class HttpCheck:
         return reason
 
     async def _timed(
-        self, client: httpx.AsyncClient, url: SplitResult, address: str, probe: HttpProbe, timeout: float
+        self, client: httpx.AsyncClient | None, url: SplitResult, address: str, probe: HttpProbe, timeout: float
     ) -> str:
         try:
             async with asyncio.timeout(timeout):
+                if client is None:
+                    return await _plainly(url, address, probe, timeout)
                 return await self._get(client, url, address, probe)
         except TimeoutError:
             return f"no answer within {timeout:g} s from {url.path or '/'}"
@@ -61,12 +68,10 @@ class HttpCheck:
         except self._httpx.ConnectError as error:
             return await self._refused(url, address, error)
         except (self._httpx.RemoteProtocolError, self._httpx.ReadError):
-            return f"no HTTP answer from {url.netloc}: it closes the connection or speaks something else"
+            return _no_http(url)
         except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError) as error:
             return f"no answer from {url.netloc}: {str(error) or type(error).__name__}"
-        if any(low <= status <= high for low, high in probe.status):
-            return ""
-        return f"HTTP {status} from {url.path or '/'}"
+        return _judged(status, url, probe)
 
     async def _refused(self, url: SplitResult, address: str, error: Exception) -> str:
         """Why a connection failed; httpx itself does not tell a refusal from a TLS error clearly."""
@@ -95,6 +100,27 @@ class HttpCheck:
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
+
+
+async def _plainly(url: SplitResult, address: str, probe: HttpProbe, timeout: float) -> str:
+    try:
+        return _judged(await status_of(url, address, timeout), url, probe)
+    except NoHttp:
+        return _no_http(url)
+    except TimeoutError:
+        raise
+    except OSError as error:
+        return refusal(error, url.hostname or "", url.port or 80)
+
+
+def _judged(status: int, url: SplitResult, probe: HttpProbe) -> str:
+    if any(low <= status <= high for low, high in probe.status):
+        return ""
+    return f"HTTP {status} from {url.path or '/'}"
+
+
+def _no_http(url: SplitResult) -> str:
+    return f"no HTTP answer from {url.netloc}: it closes the connection or speaks something else"
 
 
 async def _listens(address: str, port: int, timeout: float) -> bool:
