@@ -28,8 +28,8 @@ def finished(progress: Progress) -> Exit:
 
 def _awaited(progress: Progress) -> dict[str, Verdict]:
     """The verdicts of all but those that somebody has taken down meanwhile."""
-    gone = progress.gone
-    return {name: verdict for name, verdict in progress.verdicts().items() if name not in gone}
+    found, gone = progress.verdicts(), progress.gone
+    return {name: verdict for name, verdict in found.items() if name not in gone} if gone else found
 
 
 def words_of(place: Place) -> Words:

@@ -66,8 +66,9 @@ class Progress:
     @property
     def gone(self) -> tuple[str, ...]:
         """Services that somebody has taken down while this waited for them: they will not come."""
-        known = self.manifest.services
-        return tuple(name for name in self.names if self.wanted is not None and name in known.keys() - self.wanted)
+        if self.wanted is None or self.wanted.issuperset(self.names):
+            return ()
+        return tuple(name for name in self.names if name in self.manifest.services and name not in self.wanted)
 
     def service(self, name: str) -> Service:
         """A service by its name."""

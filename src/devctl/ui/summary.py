@@ -23,13 +23,14 @@ NEGLIGIBLE = 0.05
 
 def closing(progress: Progress, now: float, glyphs: Glyphs, width: int) -> list[Text]:
     """Everything that is said when nothing is left to wait for; ``width`` 0 is a pipe."""
-    found = {name: verdict for name, verdict in progress.verdicts().items() if name not in progress.gone}
+    gone = progress.gone
+    found = {name: verdict for name, verdict in progress.verdicts().items() if name not in gone}
     failed = [name for name, verdict in found.items() if verdict is Verdict.FAILED]
     blocked = [name for name, verdict in found.items() if verdict is Verdict.BLOCKED]
     came = pulled(progress.sight, progress.aftermath, tuple(progress.manifest.services), glyphs, width)
-    if failed or blocked or progress.gone:
-        words = _failed(failed, blocked, len(found)) + _gone(progress.gone)
-        lines = _failure(words, (*failed, *blocked, *progress.gone)[0], glyphs, width)
+    if failed or blocked or gone:
+        words = _failed(failed, blocked, len(found)) + _gone(gone)
+        lines = _failure(words, (*failed, *blocked, *gone)[0], glyphs, width)
         return [*lines, *_where(progress, glyphs, width), *came]
     head = _success(progress, len(found), now, glyphs)
     lines = [
