@@ -11,7 +11,10 @@ from typing import Any
 
 def test_up_on_a_terminal_draws_and_clears_and_says_how_it_went(place: Any, free_port: Any) -> None:
     one, two = free_port(), free_port()
-    place.write({"db": place.server(one), "api": place.server(two, depends_on=["db"])})
+    slow = f"sleep 0.3; exec {sys.executable} server.py"  # what takes no time at all has no place in the path
+    services = {"db": place.server(one), "api": place.server(two, depends_on=["db"])}
+    services |= {name: {**each, "command": f"{slow} {each['ports'][0]}"} for name, each in services.items()}
+    place.write(services)
     screen = place.on_terminal("up", size=(80, 24))
     assert screen.end() == 0
     assert "\x1b[?25l" in screen.text

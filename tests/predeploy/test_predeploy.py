@@ -153,7 +153,11 @@ def test_usage(shop: Any) -> None:
         done = shop.run("predeploy", *words)
         assert done.returncode == 2, (words, done.stderr)
     listed = shop.run("predeploy", "--list")
-    assert listed.stdout.splitlines() == ["api/environment  required", "api/secrets  required", "api/tls  required"]
+    assert listed.stdout.splitlines() == [
+        "api/environment  required",
+        "api/secrets      required",
+        "api/tls          required",
+    ]
 
 
 def test_an_empty_choice_shows_nothing_and_so_does_not_pass(shop: Any) -> None:
