@@ -18,7 +18,8 @@ import pytest
 
 from devctl import workspace as module
 from devctl.errors import DevctlError
-from devctl.workspace import LONGEST_SOCKET, Workspace, known_workspaces, others, register, write_atomic
+from devctl.registry import known_workspaces, others, register
+from devctl.workspace import LONGEST_SOCKET, Workspace, write_atomic
 
 
 @pytest.fixture(autouse=True)
@@ -311,7 +312,8 @@ def test_a_folder_whose_name_is_no_text_does_not_stop_anything(tmp_path: Path) -
 def test_many_register_at_once_and_none_is_lost(tmp_path: Path) -> None:
     roots = [made(tmp_path / f"w{number}").root for number in range(6)]
     code = (
-        "import sys\nfrom pathlib import Path\nfrom devctl.workspace import Workspace, register\n"
+        "import sys\nfrom pathlib import Path\nfrom devctl.registry import register\n"
+        "from devctl.workspace import Workspace\n"
         "for _ in range(5): register(Workspace(Path(sys.argv[1]), 'cc'))"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

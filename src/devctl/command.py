@@ -1,4 +1,4 @@
-"""The one door to subprocesses that are run and waited for (and to the supervisor, which is only let go).
+"""The one door to subprocesses that are run and waited for.
 
 ``devctl.awaited`` is the same door for who must not hold up a loop.
 """
@@ -216,25 +216,3 @@ def signal_group(group: int, number: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
-
-
-def detach(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, descriptors: Sequence[int] = ()
-) -> int:
-    """Start it in a session of its own and let it go; its output is appended to ``log``. Returns its pid.
-
-    It gets these ``descriptors`` under their own numbers.
-    """
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-            pass_fds=descriptors,
-        )
-    process.returncode = 0  # it is not ours to wait for, and Popen would warn of that
-    return process.pid

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 
 
@@ -16,7 +15,6 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-@dataclass(eq=False)
 class DevctlError(Exception):
     """Something a user can cause or mend.
 
@@ -25,12 +23,18 @@ class DevctlError(Exception):
     the other diagnostics when several come at once).
     """
 
-    what: str
-    where: str = ""
-    why: str = ""
-    hint: str = ""
-    code: Exit = Exit.FAILED
-    details: tuple[str, ...] = field(default=())
+    def __init__(
+        self,
+        what: str,
+        where: str = "",
+        why: str = "",
+        hint: str = "",
+        code: Exit = Exit.FAILED,
+        details: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(what, where, why, hint, code, details)
+        self.what, self.where, self.why, self.hint = what, where, why, hint
+        self.code, self.details = code, details
 
     def __str__(self) -> str:
         """One line for logs; the screen draws the parts."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
+import re
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from os.path import normpath
 from pathlib import Path
 
-import msgspec
+from devctl.errors import DevctlError, Exit
 
-from devctl.errors import DevctlError
+FILE_NAMES = ("services.yaml", "services.yml")
+PLAIN_NAME = re.compile(r"^name:[ \t]+([a-z0-9][a-z0-9_-]*)[ \t]*(?:#.*)?$", re.MULTILINE)
+"""A name as nearly all manifests have it, found without reading the rest: quick commands never parse the file."""
+LARGEST_MANIFEST = 5_000_000
+"""Bytes a manifest surely does not have."""
 
 LONGEST_SOCKET = 103
 """Bytes a Unix socket's path may have (macOS; Linux allows 107)."""
@@ -51,7 +55,7 @@ class Workspace:
     @property
     def id(self) -> str:
         """Tells this workspace from every other on this machine: name and hash of the folder."""
-        return f"{self.name}-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:10]}"
+        return f"{self.name}-{_hash(self.root)[:10]}"
 
     @property
     def socket(self) -> Path:
@@ -59,7 +63,7 @@ class Workspace:
         near = self.folder / "devctl.sock"
         if len(os.fsencode(near)) <= LONGEST_SOCKET:
             return near
-        return self._far_folder() / f"{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]}.sock"
+        return self._far_folder() / f"{_hash(self.root)[:16]}.sock"
 
     def _far_folder(self) -> Path:
         """Written down, since a shell started another way (ssh, cron) may have another XDG_RUNTIME_DIR or none."""
@@ -118,6 +122,56 @@ class Workspace:
         return None
 
 
+def _hash(folder: Path) -> str:
+    import hashlib  # brings OpenSSL in: 2 ms
+
+    return hashlib.sha256(os.fsencode(folder)).hexdigest()
+
+
+def find(start: Path, file: Path | None = None) -> Path:
+    """The manifest: ``file`` (relative to ``start``), or services.yaml in ``start`` or the nearest parent with one."""
+    if file is not None:
+        if not (found := start / file).exists():
+            raise DevctlError("there is no such manifest", str(file), code=Exit.USAGE)
+        return found
+    begin = full(start)
+    for folder in (begin, *begin.parents):
+        for name in FILE_NAMES:
+            if (folder / name).is_file():
+                return folder / name
+    raise DevctlError(
+        "there is no services.yaml",
+        str(begin),
+        "neither here nor in a parent folder",
+        "go to your workspace, or name the file: devctl -f PATH …",
+        Exit.USAGE,
+    )
+
+
+def full(path: Path) -> Path:
+    """The path from the root, without ``..``. Raises DevctlError where the current folder is gone."""
+    return Path(normpath(path if path.is_absolute() else here() / path))
+
+
+def here() -> Path:
+    """The current folder. Raises DevctlError where it is gone."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise DevctlError("the current folder is gone", hint="cd to one that is there", code=Exit.USAGE) from error
+
+
+def plain_name(manifest: Path) -> str | None:
+    """The name the manifest gives its workspace, None where only reading it as a whole can tell."""
+    try:
+        facts = manifest.stat()
+        sensible = stat.S_ISREG(facts.st_mode) and facts.st_size <= LARGEST_MANIFEST
+        found = PLAIN_NAME.findall(manifest.read_text(errors="replace")) if sensible else []
+    except OSError:
+        return None
+    return found[0] if len(found) == 1 else None
+
+
 def _locked(descriptor: int) -> bool:
     """Whoever asks for the holder shares the lock for a moment, so one refusal proves nothing."""
     deadline = time.monotonic() + PATIENCE
@@ -158,66 +212,6 @@ def _is_private(folder: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o077
-
-
-class _Known(msgspec.Struct, frozen=True):
-    name: str
-    root: str
-
-
-def register(workspace: Workspace) -> None:
-    """Let the user's other workspaces know of this one. Without a home that can be written to, they never learn."""
-    try:
-        with _registry() as file:
-            known = _read_registry(file)
-            kept = {key: each for key, each in known.items() if (Path(each.root) / ".devctl").is_dir()}
-            fresh = kept | {workspace.id: _Known(name=workspace.name, root=str(workspace.root))}
-            if fresh != known:
-                write_atomic(file, msgspec.json.encode(fresh))
-    except (OSError, UnicodeEncodeError):  # the latter for a folder whose name is no text
-        return
-
-
-def known_workspaces() -> dict[str, Workspace]:
-    """All workspaces of this user that were ever supervised and still stand, by id."""
-    known = _read_registry(_registry_file())
-    found = [Workspace(Path(each.root), each.name) for each in known.values() if Path(each.root).is_dir()]
-    return {each.id: each for each in found}
-
-
-def others() -> dict[str, tuple[str, str]]:
-    """Every workspace of this user that was ever supervised and still stands: id → its name and folder."""
-    return {key: (each.name, str(each.root)) for key, each in known_workspaces().items()}
-
-
-def _registry_file() -> Path:
-    """``$XDG_STATE_HOME/devctl/workspaces.json`` (XDG Base Directory Specification: a relative value is ignored)."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    home = os.path.expanduser("~")  # noqa: PTH111 - unlike Path.home it never raises
-    return (Path(state) if state.startswith("/") else Path(home) / ".local/state") / "devctl/workspaces.json"
-
-
-@contextmanager
-def _registry() -> Iterator[Path]:
-    """The registry's file, for one writer at a time. Raises OSError."""
-    file = _registry_file()
-    if not file.is_absolute():
-        raise FileNotFoundError(file)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(file.parent / "workspaces.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield file
-    finally:
-        os.close(descriptor)
-
-
-def _read_registry(file: Path) -> dict[str, _Known]:
-    """A broken file counts as none: each workspace registers again with its next ``up``."""
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, _Known])
-    except (OSError, msgspec.DecodeError):
-        return {}
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -34,7 +34,8 @@ from devctl.core.model import (
     TcpProbe,
 )
 from devctl.errors import DevctlError
-from devctl.manifest.load import beside, find, load
+from devctl.manifest.load import beside, load
+from devctl.workspace import find
 
 WHOLE = Path(__file__).parent / "whole.yaml"
 SECRETS = {"ADMIN_PASSWORD": "hunter2", "DATABASE_URL": "postgresql://u:s3cret@h/d"}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from devctl.errors import DevctlError, Exit
-from devctl.ports.holders import free, holders, is_free
+from devctl.ports.free import is_free
+from devctl.ports.holders import free, holders
 from devctl.ports.policy import Container
 
 Lookup = Callable[[int], tuple[str, str, str] | None]

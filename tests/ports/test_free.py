@@ -14,9 +14,11 @@ import pytest
 
 from devctl.errors import DevctlError, Exit
 from devctl.ports import ending, listeners, processes
-from devctl.ports.holders import free, holders, is_free
+from devctl.ports.free import is_free
+from devctl.ports.holders import free, holders
 from devctl.ports.policy import Container, Devctl, Holder, Process, Unknown
-from devctl.workspace import Workspace, register
+from devctl.registry import register
+from devctl.workspace import Workspace
 
 
 def holder_of(port: int) -> Holder:

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from devctl.ports import listeners, processes
-from devctl.ports.holders import holders, is_free
+from devctl.ports.free import is_free
+from devctl.ports.holders import holders
 from devctl.ports.policy import Container, Devctl, Process, Unknown, describe
-from devctl.workspace import Workspace, register
+from devctl.registry import register
+from devctl.workspace import Workspace
 
 HOSTS = ["127.0.0.1", "0.0.0.0", "::1", "::"]
 

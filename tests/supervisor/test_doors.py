@@ -11,7 +11,7 @@ import pytest
 from devctl.core.model import ExecProbe, HealthCheck, HttpProbe, LogProbe, Probe, Runtime, Service, TcpProbe
 from devctl.core.state import AnyEvent, Health, ProbeFailed, ProbePassed, ServiceState, State
 from devctl.supervisor import observe
-from devctl.supervisor.doors import STALE, Doors, port_of
+from devctl.supervisor.doors import COST, STALE, TRY, Doors, port_of
 from devctl.supervisor.observe import Observer
 
 Poll = Callable[..., Awaitable[object]]
@@ -143,7 +143,7 @@ def test_a_dear_look_is_taken_less_often(monkeypatch: pytest.MonkeyPatch) -> Non
         waits = house.waits(1)
         await asyncio.sleep(0)
         assert house.doors._timer
-        assert house.doors._timer.when() - asyncio.get_running_loop().time() > 40
+        assert house.doors._timer.when() - asyncio.get_running_loop().time() > 0.9 * COST
         waits.cancel()
 
     asyncio.run(life())
@@ -152,7 +152,7 @@ def test_a_dear_look_is_taken_less_often(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_look_is_dear_or_cheap_by_how_many_wait_for_it() -> None:
     """One service that waits among a thousand listeners is tried itself."""
     doors = House().doors
-    doors._cost = 0.001
+    doors._cost = 10 * TRY
     assert not doors.shut(1, 9)
     assert doors.shut(1, 11)
 

@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -21,6 +20,7 @@ from devctl import __version__
 from devctl.api.protocol import Answer, Failure, Handover, Request, Snapshot, Status, Up, decode_answer, encode
 from devctl.core.plan import Hold
 from devctl.errors import DevctlError, Exit
+from devctl.launch import begin, early, launch
 from devctl.workspace import Workspace
 
 START_TIMEOUT = 15.0
@@ -59,21 +59,17 @@ class Client:
     def early(self) -> Iterator[bool]:
         """Inside, a supervisor is on its way where there was none, so that what is to be asked of it can be worked out
         meanwhile; one that was then asked for nothing goes again. Whether nothing can be running."""
-        if self.running() or self.workspace.holder() is not None:
-            yield False
-            return
-        theirs, ours = os.pipe()
+        launched = early(self.workspace)
+        if launched is None:
+            if self.running() or self.workspace.holder() is not None:
+                yield False
+                return
+            launched = begin(self.workspace)
+        self._launched = launched.pid
         try:
-            self._launch(theirs)
-        except BaseException:
-            os.close(ours)
-            raise
+            yield launched.nothing_runs
         finally:
-            os.close(theirs)
-        try:
-            yield not self.workspace.alive_mark.exists()
-        finally:
-            os.close(ours)
+            os.close(launched.leash)
             if not self._asked:
                 self._wait_ended()
 
@@ -220,25 +216,10 @@ class Client:
             if (connection := self._connect()) is not None:
                 return connection
             if not launched and self.workspace.holder() is None and not self._is_coming():
-                self._launch()
+                self._launched = launch(self.workspace)
                 launched = True
-            time.sleep(0.005)
+            time.sleep(0.002)
         raise self._never_came()
-
-    def _launch(self, leash: int | None = None) -> None:
-        """``leash``: a pipe whose other end we hold; once it is closed, a supervisor without anything to do goes."""
-        from devctl.command import detach
-
-        arguments = [sys.executable, "-m", "devctl.supervisor.daemon", str(self.workspace.root), self.workspace.name]
-        held = [] if leash is None else [leash]
-        self.workspace.prepare()
-        self._launched = detach(
-            [*arguments, *map(str, held)],
-            cwd=self.workspace.root,
-            env=dict(os.environ),
-            log=self.workspace.supervisor_log,
-            descriptors=held,
-        )
 
     def _is_coming(self) -> bool:
         """Whether the supervisor we launched has not ended."""

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from devctl.core.model import Manifest
 from devctl.errors import DevctlError
-from devctl.runtimes.endpoint import Endpoint, locate, ping
+
+if TYPE_CHECKING:
+    from devctl.runtimes.endpoint import Endpoint
 
 GRACE = 10
 """Seconds a container of somebody else has to stop in."""
 
 
-@dataclass(frozen=True)
 class Engine:
     """An engine's address, and why it doesn't answer ("" when it does, or was not needed)."""
 
-    endpoint: Endpoint | None = None
-    problem: str = ""
+    def __init__(self, endpoint: Endpoint | None = None, problem: str = "") -> None:
+        self.endpoint, self.problem = endpoint, problem
 
     @property
     def address(self) -> str:
@@ -53,6 +54,8 @@ def find_engine(manifest: Manifest, names: Iterable[str], environment: Mapping[s
 
 def ask_engine(environment: Mapping[str, str]) -> Engine:
     """The engine the docker command would speak to, and whether it answers."""
+    from devctl.runtimes.endpoint import locate, ping
+
     try:
         endpoint = locate(environment)
     except DevctlError as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from devctl.cli.engine import Engine
 from devctl.cli.place import Place
+from devctl.cli.taken import taken
 from devctl.cli.terminal import confirmed
-from devctl.core.model import Manifest, Runtime, Service
+from devctl.core.model import Manifest, Runtime
 from devctl.core.state import ServiceState
 from devctl.errors import DevctlError, Exit
 from devctl.ports.policy import Container, Evict, Free, Holder, Ours, Refuse, Verdict, decide, describe
@@ -17,14 +17,11 @@ from devctl.ui.ports import said
 from devctl.ui.theme import Screen
 
 
-@dataclass(frozen=True)
 class Held:
     """A port of ``service`` that somebody holds, and what may be done about it."""
 
-    port: int
-    service: str
-    holder: Holder
-    verdict: Verdict
+    def __init__(self, port: int, service: str, holder: Holder, verdict: Verdict) -> None:
+        self.port, self.service, self.holder, self.verdict = port, service, holder, verdict
 
     def __str__(self) -> str:
         return f"port {self.port}, which {self.service} needs, is held by {describe(self.holder)}"
@@ -65,15 +62,7 @@ def find_held(
     engine: Engine,
 ) -> list[Held]:
     """The ports of services that don't run yet which somebody else holds."""
-    from devctl.ports.holders import is_free
-
-    wanted = {
-        port.number: name
-        for name in names
-        if _starts(manifest.services[name], states.get(name))
-        for port in manifest.services[name].ports
-        if not is_free(port.number)
-    }
+    wanted = taken(manifest, names, states)
     if not wanted:
         return []
     from devctl.ports.holders import here, holders
@@ -82,10 +71,6 @@ def find_held(
     spot = here(place.workspace.id)
     looked = [Held(port, wanted[port], who, decide(port, who, spot)) for port, who in found.items() if who]
     return [each for each in looked if not _own(manifest, each)]
-
-
-def _starts(service: Service, state: ServiceState | None) -> bool:
-    return service.runtime in {Runtime.PROCESS, Runtime.CONTAINER} and not (state and state.active)
 
 
 def _own(manifest: Manifest, held: Held) -> bool:

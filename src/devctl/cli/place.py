@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import stat
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,19 +11,13 @@ from typing import TYPE_CHECKING
 from devctl.api.client import Client, NoSupervisor
 from devctl.api.protocol import Snapshot, Status
 from devctl.core.model import Manifest
-from devctl.manifest.load import beside, find, load
-from devctl.workspace import Workspace
+from devctl.manifest.load import beside, load
+from devctl.workspace import Workspace, find, plain_name
 
 if TYPE_CHECKING:
     import typer
 
     from devctl.cli.simple import Asked
-
-PLAIN_NAME = re.compile(r"^name:[ \t]+([a-z0-9][a-z0-9_-]*)[ \t]*(?:#.*)?$", re.MULTILINE)
-"""A name as nearly all manifests have it, found without reading the rest: quick commands never parse the file."""
-
-LARGEST = 5_000_000
-"""Bytes a manifest surely does not have."""
 
 
 class Place:
@@ -47,8 +39,7 @@ class Place:
     @cached_property
     def workspace(self) -> Workspace:
         """The workspace, whose name is the manifest's. Raises DevctlError."""
-        plain = PLAIN_NAME.findall(_text(self.file))
-        return Workspace(self.file.parent, plain[0] if len(plain) == 1 else self.manifest.name)
+        return Workspace(self.file.parent, plain_name(self.file) or self.manifest.name)
 
     @cached_property
     def client(self) -> Client:
@@ -61,16 +52,6 @@ class Place:
             return self.client.ask(Status(usage=usage))
         except NoSupervisor:
             return None
-
-
-def _text(file: Path) -> str:
-    """What stands in it; "" for what can be no manifest, of which reading it as one tells what is wrong."""
-    try:
-        facts = file.stat()
-        sensible = stat.S_ISREG(facts.st_mode) and facts.st_size <= LARGEST
-        return file.read_text(errors="replace") if sensible else ""
-    except OSError:
-        return ""
 
 
 def here(context: typer.Context | Asked) -> Place:

@@ -231,6 +231,6 @@ def again(name: str, synced: Synced) -> list[Told]:
     return list(told)
 
 
-def pull_beside(place: Place, request: Up, remake: Remake, *, wanted: bool) -> Pull | None:
+def pull_beside(place: Place, request: Up, remake: Remake) -> Pull | None:
     """None where there is nothing to pull."""
-    return Pull(place, request, remake) if wanted and request.manifest.git else None
+    return Pull(place, request, remake) if request.manifest.git else None

@@ -3,32 +3,38 @@ option that isn't known, a value that doesn't fit. So there is one set of messag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from devctl.cli.verbs import VERBS
+from devctl.launch import ahead
+
+TYPE_CHECKING = False  # typing itself, which takes 5 ms, is not needed for a supervisor to be on its way
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
 
-@dataclass(frozen=True)
 class Words:
     """What may stand behind a verb: ``flags`` and ``values`` by option, each with the parameter it sets (and how a
     value is read), and ``names`` in any number, or exactly one ``name``."""
 
-    flags: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, tuple[str, Callable[[str], Any]]] = field(default_factory=dict)
-    names: str = ""
-    name: str = ""
+    def __init__(
+        self,
+        flags: Mapping[str, str],
+        values: Mapping[str, tuple[str, Callable[[str], Any]]] | None = None,
+        names: str = "",
+        name: str = "",
+    ) -> None:
+        self.flags, self.values, self.names, self.name = flags, values or {}, names, name
 
 
-@dataclass(frozen=True)
 class Asked:
     """As a typer.Context: ``obj`` is the manifest that was named."""
 
-    obj: Path | None
+    def __init__(self, obj: Path | None) -> None:
+        self.obj = obj
 
 
 def _count(text: str) -> int:
@@ -64,6 +70,8 @@ def simple(arguments: list[str]) -> Callable[[], int] | None:
     given = _given(SIMPLE[words[0]], words[1:])
     if given is None:
         return None
+    if words[0] == "up":
+        ahead(file)
     work = import_module(VERBS[words[0]].module).app.work
     return partial(work, Asked(file), **given)
 

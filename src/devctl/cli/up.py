@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -13,16 +13,12 @@ import msgspec
 from devctl.api.protocol import Snapshot, Up
 from devctl.cli.declared import Declared
 from devctl.cli.engine import Engine, find_engine
-from devctl.cli.outcome import finished, is_settled, words_of
 from devctl.cli.place import Place, here
-from devctl.cli.pulling import Pull, pull_beside
 from devctl.cli.repeated import ALL
-from devctl.cli.waiting import Waiter, screen
+from devctl.cli.taken import taken
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.errors import Exit
 from devctl.manifest.choose import choose, select
-from devctl.ui.progress import Progress, beside
-from devctl.ui.summary import closing, related
 
 if TYPE_CHECKING:
     import typer
@@ -55,13 +51,11 @@ def up(
         return _bring_up(place, wish, nothing_runs=nothing_runs, pull=not no_pull, yes=yes)
 
 
-@dataclass(frozen=True)
 class Wish:
     """Which services are meant, by name or profile, and which of them without a container."""
 
-    services: Sequence[str]
-    native: Sequence[str]
-    profiles: Sequence[str]
+    def __init__(self, services: Sequence[str], native: Sequence[str], profiles: Sequence[str]) -> None:
+        self.services, self.native, self.profiles = services, native, profiles
 
     def of(self, manifest: Manifest) -> tuple[str, ...]:
         """The services, with what they need. Raises DevctlError."""
@@ -70,6 +64,7 @@ class Wish:
 
 def _rehearse(place: Place, wish: Wish) -> int:
     from devctl.cli.rehearsal import rehearsal
+    from devctl.cli.waiting import screen
 
     names = wish.of(place.manifest)
     engine = find_engine(place.manifest, names, place.environment)
@@ -97,8 +92,15 @@ def _bring_up(place: Place, wish: Wish, *, nothing_runs: bool, pull: bool, yes: 
         renewed = _chosen(fresh.manifest, chosen, wish.native, engine, before)
         return msgspec.structs.replace(request, manifest=renewed, names=chosen, environment=dict(fresh.environment))
 
-    progress = Progress(manifest, names, began)
-    return _wait(place, progress, request, pull_beside(place, request, remake, wanted=pull))
+    try:
+        news = place.client.stream(request)
+        news = itertools.chain([next(news)], news)  # asked: what waiting takes is loaded while services start
+        from devctl.cli.arrival import arrival
+
+        return arrival(place, request, news, began, remake if pull else None)
+    except KeyboardInterrupt:
+        sys.stderr.write("no longer waiting; services go on: devctl status, devctl down\n")
+        return Exit.INTERRUPTED
 
 
 def _mind_the_switch(place: Place, manifest: Manifest) -> None:
@@ -144,40 +146,9 @@ def _keeping(service: Service, running: Service | None) -> Service:
 def _clear_the_way(
     place: Place, manifest: Manifest, names: Sequence[str], before: Snapshot | None, engine: Engine, *, yes: bool
 ) -> bool:
+    states = before.states if before else {}
+    if not taken(manifest, names, states):
+        return False
     from devctl.cli.held import clear_ports
 
-    return clear_ports(place, manifest, names, before.states if before else {}, engine, yes=yes)
-
-
-def _wait(place: Place, progress: Progress, request: Up, pull: Pull | None) -> int:
-    out = screen()
-    waiter = Waiter(out, words_of(place), lambda seen: is_settled(seen) and seen.pull_over, pull=pull)
-    try:
-        if pull:
-            progress, _ = beside(progress, pull.sight)
-        progress = waiter.wait(progress, place.client.stream(request))
-    except KeyboardInterrupt:
-        sys.stderr.write("no longer waiting; services go on: devctl status, devctl down\n")
-        return Exit.INTERRUPTED
-    finally:
-        if pull:
-            pull.stop()
-    code = finished(progress)
-    out.write(closing(progress, time.monotonic(), out.glyphs, out.width))
-    if code is Exit.DONE:
-        out.write(related(_changes(place, progress), out.width))
-    return code
-
-
-def _changes(place: Place, progress: Progress) -> dict[str, tuple[str, ...]]:
-    """Services whose sources changed since the last ``up``, with what their relations say to think of."""
-    from devctl.core.graph import impact
-    from devctl.git.changes import changed, record
-
-    services = progress.manifest.services.values()
-    folders = {service.name: service.path for service in services if service.path}
-    if not progress.manifest.relations or not folders:
-        return {}
-    found = {name: impact(progress.manifest, name) for name in changed(place.workspace, folders)}
-    record(place.workspace, folders)
-    return {name: others for name, others in found.items() if others}
+    return clear_ports(place, manifest, names, states, engine, yes=yes)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 
-
-class Verb(NamedTuple):
+class Verb:
     """``module`` holds a Typer app called ``app``; ``about`` is its line in the overview."""
 
-    module: str
-    about: str
+    def __init__(self, module: str, about: str) -> None:
+        self.module, self.about = module, about
 
 
 FAMILIES: dict[str, dict[str, Verb]] = {

@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devctl.core.model import Manifest
-from devctl.errors import DevctlError, Exit
+from devctl.errors import DevctlError
 from devctl.manifest.diagnostics import failure
+from devctl.workspace import full, here
 
 if TYPE_CHECKING:
     from devctl.manifest import source
-
-FILE_NAMES = ("services.yaml", "services.yml")
-
-
-def find(start: Path, file: Path | None = None) -> Path:
-    """The manifest: ``file`` (relative to ``start``), or services.yaml in ``start`` or the nearest parent with one."""
-    if file is not None:
-        if not (found := start / file).exists():
-            raise DevctlError("there is no such manifest", str(file), code=Exit.USAGE)
-        return found
-    begin = _full(start)
-    for folder in (begin, *begin.parents):
-        for name in FILE_NAMES:
-            if (folder / name).is_file():
-                return folder / name
-    raise DevctlError(
-        "there is no services.yaml",
-        str(begin),
-        "neither here nor in a parent folder",
-        "go to your workspace, or name the file: devctl -f PATH …",
-        Exit.USAGE,
-    )
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Manifest:
     """The manifest at ``path``, with absolute paths and ``${…}`` filled in from ``environment`` and, below it, from
     ``.env`` beside the file. ManifestError or another DevctlError (exit 2) for whatever is wrong with it."""
-    file = _full(path)
+    file = full(path)
     return _kept(file, environment) or _read(path, file, environment)
 
 
@@ -93,19 +71,7 @@ def beside(manifest: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
     return {**envfile.read(file, environment), **environment}
 
 
-def _full(path: Path) -> Path:
-    return Path(normpath(path if path.is_absolute() else _here() / path))
-
-
-def _here() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError as error:
-        raise DevctlError("the current folder is gone", hint="cd to one that is there", code=Exit.USAGE) from error
-
-
 def _shown(path: Path) -> str:
     """The path as the user would type it here."""
-    here = _here()
-    full = _full(path)
-    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)
+    folder, whole = here(), full(path)
+    return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else str(whole)

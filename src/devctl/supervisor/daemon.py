@@ -21,6 +21,7 @@ from devctl.core.model import LogProbe, Runtime, Service
 from devctl.core.state import ProcessIdentity, Schema, ServiceState, StartFailed
 from devctl.logs import Logs, setup_log
 from devctl.probes import Prober
+from devctl.registry import register
 from devctl.runtimes import host
 from devctl.runtimes.base import RuntimeAdapter
 from devctl.runtimes.process import ProcessRuntime
@@ -33,7 +34,7 @@ from devctl.supervisor.observe import Observer
 from devctl.supervisor.schema_watch import SchemaWatch
 from devctl.supervisor.server import Server
 from devctl.supervisor.stack import Stack
-from devctl.workspace import Workspace, register
+from devctl.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ class Supervisor:
     async def _held_port(self, service: Service) -> StartFailed | None:
         if not service.ports:
             return None
-        from devctl.ports.holders import is_free
+        from devctl.ports.free import is_free
 
         held = [port.number for port in service.ports if not is_free(port.number)]
         if not held:
@@ -161,6 +162,7 @@ class Supervisor:
 
 def main(root: str, name: str, leash: str = "") -> int:
     """Serve until asked to go; 0 also when another supervisor is there already. ``leash``: a descriptor, see serve."""
+    os.chdir(root)
     workspace = Workspace(Path(root), name)
     workspace.prepare()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")

@@ -15,16 +15,17 @@ from devctl.core.model import HealthCheck, HttpProbe, Runtime, Service, TcpProbe
 from devctl.listening import listening_ports
 from devctl.probes.connect import is_local
 
-SHARE = 0.01
+SHARE = 0.005
 """The gap to the next look, as a share of the shortest wait: a look is so cheap that it comes more often than a try."""
-SHORTEST, LONGEST = 0.005, 0.25
+SHORTEST, LONGEST = 0.002, 0.1
 """Bounds of that gap, in seconds."""
 STALE = 0.5
 """Seconds after which a look counts for nothing."""
-COST = 50
+COST = 30
 """The gap is at least so many times what the last look took."""
-TRY = 0.0001
-"""What trying one port takes, in seconds: a look is only worth it when it saves as much."""
+TRY = 0.0003
+"""What trying one port takes, in seconds (a refused connection and its task): a look is worth it while it takes no
+more than trying each."""
 
 
 def port_of(service: Service, health: HealthCheck) -> int | None:
