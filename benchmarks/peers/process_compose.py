@@ -12,6 +12,8 @@ from peers.base import Argv, Peer, Wanted, numbered, shell_of
 
 PATIENCE = 120
 """Probes that a service may miss until it is ready; after 3, the default, it would be ended on a busy machine."""
+MISSES = 3
+"""Its default: a process that is no daemon is started again when its readiness probe gives up (its page on health)."""
 
 
 class ProcessCompose(Peer):
@@ -33,9 +35,8 @@ class ProcessCompose(Peer):
                 probe |= {"period_seconds": max(1, round(wanted.period)), "timeout_seconds": 1}
             processes[spec.name] = {
                 "command": shell_of(at, spec, port),
-                "readiness_probe": {**probe, "failure_threshold": PATIENCE},
+                "readiness_probe": {**probe, "failure_threshold": MISSES if wanted.hang else PATIENCE},
                 "log_location": str(at.folder / f"{spec.name}.log"),
-                **({"liveness_probe": probe} if wanted.hang else {}),
                 **({"availability": {"restart": "always", "backoff_seconds": 1}} if wanted.restart else {}),
                 **({"depends_on": {spec.needs: {"condition": "process_healthy"}}} if spec.needs else {}),
             }

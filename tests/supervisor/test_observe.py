@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from devctl.core.lifecycle import step
 from devctl.core.model import HealthCheck, LogProbe, Runtime, Service, TcpProbe
 from devctl.core.state import AnyEvent, Health, ProbeFailed, ProbePassed, ServiceState, State
 from devctl.supervisor import observe
-from devctl.supervisor.observe import LONGEST, PER_WAITER, SHARE, SHORTEST, Observer, gap
+from devctl.supervisor.observe import LONGEST, PER_WAITER, SHARE, SHORTEST, Observer, gap, rest
 
 Poll = Callable[..., Awaitable[object]]
 CHECK = HealthCheck(probe=TcpProbe(host="h", port=1), period=0.01, start_period=60.0)
@@ -236,5 +237,43 @@ def test_closing_ends_every_watch() -> None:
         probes.runs()
         await probes.observer.close()
         assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(life())
+
+
+@pytest.mark.parametrize(
+    ("period", "took", "left"), [(5.0, 0.0, 5.0), (5.0, 2.0, 3.0), (1.0, 1.0, 0.1), (1.0, 30.0, 0.1)]
+)
+def test_a_period_counts_from_begin_to_begin(period: float, took: float, left: float) -> None:
+    assert rest(period, took) == pytest.approx(left)
+
+
+def test_a_probe_that_takes_its_time_is_part_of_the_period(apoll: Poll) -> None:
+    """How long each took is what the next pause is reckoned from."""
+
+    async def life() -> None:
+        asked: list[float] = []
+        clock = [0.0]
+
+        async def check(_service: Service, _state: ServiceState) -> str:
+            asked.append(clock[0])
+            clock[0] += 3600.0
+            return ""
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(observe, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+            patch.setattr(observe, "rest", noted)
+            observer = Observer(check, lambda _: None)
+            service = replace(API, health=replace(CHECK, period=3600.0))
+            observer.changed(service, ServiceState(name="api", state=State.RUNNING, run=1, health=Health.HEALTHY))
+            await apoll(lambda: len(rests) >= 3)
+            await observer.close()
+        assert rests[:3] == [(3600.0, 0.0), (3600.0, 3600.0), (3600.0, 3600.0)]
+
+    rests: list[tuple[float, float]] = []
+
+    def noted(period: float, took: float) -> float:
+        rests.append((period, took))
+        return 0.001
 
     asyncio.run(life())
