@@ -14,6 +14,8 @@ from rig.stats import pooled, summaries, summary
 
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 MOST_DOTS = 60
+SHOWN = ("ready", "edges")
+"""Items whose charts stand in the README."""
 HEAD = """# Measured
 
 *Written by `./dev bench` from results.json beside it. [How it is measured](../../docs/benchmarks.md).*
@@ -51,7 +53,13 @@ def short(content: Mapping[str, Any]) -> str:
     newest = max(content["items"].values(), key=lambda entry: entry["date"])
     trial = any(entry["quick"] for entry in content["items"].values())
     warning = "A trial with small sizes, no measurement." if trial else ""
-    return "\n\n".join(filter(None, [warning, f"Measured on {table.about(newest)}", table.figures(figures(content))]))
+    charts = [
+        f"![{item.title}](benchmarks/results/{item.key}.svg)"
+        for item in items.ALL
+        if item.key in SHOWN and item.key in content["items"]
+    ]
+    measured = [f"Measured on {table.about(newest)}", table.figures(figures(content))]
+    return "\n\n".join(filter(None, [warning, *charts, *measured]))
 
 
 def between(text: str, part: str) -> str:

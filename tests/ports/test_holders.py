@@ -32,7 +32,7 @@ def test_a_listener_at_any_address_takes_the_port(host: str, start: Any) -> None
 
 def test_a_port_that_can_be_bound_but_answers_is_held(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """So it is on macOS beside a wildcard listener, and where a firewall rule sends the port on to a container."""
-    monkeypatch.setattr("devctl.ports.holders._binds", lambda *_: True)
+    monkeypatch.setattr("devctl.ports.free._binds", lambda *_: True)
     assert not any(is_free(start.serve(host).port) for host in HOSTS)
 
 

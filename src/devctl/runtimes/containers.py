@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -167,6 +167,15 @@ def _text(line: bytes) -> str:
         line = line[:at] + line[at + _STAMP :]
         at += _PART
     return line.decode(errors="replace").rstrip("\r")
+
+
+def never_back(lines: Iterable[tuple[float, str]]) -> Iterator[tuple[float, str]]:
+    """The same lines with times that never run backwards: an engine copies a container's two streams beside each other,
+    and what it writes second may be some microseconds older."""
+    latest = 0.0
+    for moment, text in lines:
+        latest = max(latest, moment)
+        yield latest, text
 
 
 def stamped(line: str) -> tuple[float, str]:

@@ -24,6 +24,7 @@ from devctl.runtimes.containers import (
     frames,
     log_lines,
     name_of,
+    never_back,
     publisher_of,
     run_of,
     stamped,
@@ -140,7 +141,7 @@ class Engine:
     def logs(
         self, container: str, tail: int | None = None, since: float | None = None, follow: bool = False
     ) -> Iterator[tuple[float, str]]:
-        """(seconds since the epoch, line) of standard output and error together, the oldest first."""
+        """(seconds since the epoch, line) of standard output and error together, as the engine wrote them."""
         params = {
             "stdout": 1,
             "stderr": 1,
@@ -155,8 +156,7 @@ class Engine:
             closing(self._stream("GET", f"containers/{container}/logs", None, params=params)) as answer,
         ):
             framed = "multiplexed" in answer.headers.get("Content-Type", "") or not self.inspect(container).tty
-            for line in log_lines(answer.raw.read, framed):
-                yield stamped(line)
+            yield from never_back(stamped(line) for line in log_lines(answer.raw.read, framed))
 
     def _stream(self, method: str, path: str, patience: float | None, **options: Any) -> Response:
         """An answer that comes bit by bit; ``patience``: seconds of silence after which reading it fails."""
