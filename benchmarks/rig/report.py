@@ -58,8 +58,14 @@ def short(content: Mapping[str, Any]) -> str:
         for item in items.ALL
         if item.key in SHOWN and item.key in content["items"]
     ]
-    measured = [f"Measured on {table.about(newest)}", table.figures(figures(content))]
+    measured = [f"Measured on {table.about(newest)}", older(content, newest["commit"]), table.figures(figures(content))]
     return "\n\n".join(filter(None, [warning, *charts, *measured]))
+
+
+def older(content: Mapping[str, Any], commit: str) -> str:
+    """Which kinds of work were measured at another commit; "" when none was."""
+    found = [f"`{key}` at {entry['commit']}" for key, entry in content["items"].items() if entry["commit"] != commit]
+    return f"Not measured again since: {', '.join(found)}." if found else ""
 
 
 def between(text: str, part: str) -> str:
