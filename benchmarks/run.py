@@ -29,7 +29,7 @@ def main() -> int:
     if sys.platform != "linux":
         print("bench: measures on Linux only: it reads /proc", file=sys.stderr)
         return 3
-    for name in (signal.SIGTERM, signal.SIGHUP):
+    for name in filter(_is_heeded, (signal.SIGTERM, signal.SIGHUP)):
         signal.signal(name, _interrupted)
     folder = install.cache() / "trial" if options.quick or options.peers else HERE / "results"
     if options.output:
@@ -106,6 +106,11 @@ def _write(folder: Path, readme: bool) -> int:
     report.write(content, folder, machine.ROOT / "README.md" if readme else None)
     say(f"written: {folder}")
     return 0
+
+
+def _is_heeded(number: int) -> bool:
+    """What nohup has us ignore stays ignored."""
+    return signal.getsignal(number) is not signal.SIG_IGN
 
 
 def _interrupted(number: int, frame: object) -> NoReturn:

@@ -139,7 +139,7 @@ def wait(child: subprocess.Popen[bytes], timeout: float) -> float | None:
 def stage(ports: int, containers: bool = False) -> Iterator[Stage]:
     """A fresh round. Its processes, containers and folder are gone afterwards, also after Ctrl-C."""
     first_port, mark = free_range(ports), f"{os.getpid()}.{next(_numbers)}"
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{PROJECT}-{mark}-"))
     made = Stage(folder, mark, first_port, _environment(folder, mark), Journal(folder / "events"), containers)
     try:
         made.journal.path.touch()
@@ -214,18 +214,27 @@ def _docker(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def sweep() -> list[str]:
-    """Clear what a run that was killed has left: its processes and containers. Returns their marks."""
+    """Clear what a run that was killed has left: processes, containers and folders. Returns their names."""
     left = [mark for mark in marked.marks() if _orphaned(mark.partition(".")[0])]
     for mark in left:
         marked.end(mark)
     projects = {project for project in _projects() if _orphaned(project.split("-")[2])}
     for project in projects:
         remove_containers(project)
-    return [*left, *sorted(projects)]
+    folders = [each for each in _folders() if _orphaned(each.name.split("-")[2].partition(".")[0])]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [*left, *sorted(projects), *(each.name for each in folders)]
 
 
 def _orphaned(pid: str) -> bool:
     return not Path(f"/proc/{pid}").exists()
+
+
+def _folders() -> list[Path]:
+    """The rounds whose folders are there."""
+    there = Path(tempfile.gettempdir()).iterdir()
+    return [each for each in there if re.match(rf"{PROJECT}-\d+\.\d+-", each.name)]
 
 
 def _projects() -> set[str]:

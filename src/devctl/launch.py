@@ -20,7 +20,7 @@ class Launched:
         self.pid, self.leash, self.nothing_runs = pid, leash, nothing_runs
 
 
-_early: dict[Path, Launched] = {}
+_ahead: dict[Path, Launched] = {}
 
 
 def ahead(file: Path | None) -> None:
@@ -30,12 +30,12 @@ def ahead(file: Path | None) -> None:
         if name := plain_name(manifest):
             workspace = Workspace(manifest.parent, name)
             if workspace.holder() is None:
-                _early[workspace.root] = begin(workspace)
+                _ahead[workspace.root] = begin(workspace)
 
 
-def early(workspace: Workspace) -> Launched | None:
+def claim(workspace: Workspace) -> Launched | None:
     """What was begun ahead for this workspace; the caller's from now on."""
-    return _early.pop(workspace.root, None)
+    return _ahead.pop(workspace.root, None)
 
 
 def begin(workspace: Workspace) -> Launched:

@@ -158,6 +158,16 @@ def test_the_pages_are_written_and_the_readme_only_between_its_markers(tmp_path:
     assert "7.0 ms | < 15 ms | yes" in report.short(content).replace("7.00", "7.0")
 
 
+def test_the_readme_shows_charts_and_says_what_was_measured_at_another_commit() -> None:
+    edges = entry([sample("devctl", "native", latency=[5.0])])
+    whole = {"items": {"edges": edges, "down": edges | {"date": "2026-01-01", "commit": "older"}}}
+    text = report.short(whole)
+    assert "(benchmarks/results/edges.svg)" in text
+    assert "down.svg" not in text
+    assert "Not measured again since: `down` at older." in text
+    assert "Not measured again" not in report.short({"items": {"edges": edges}})
+
+
 def test_a_readme_without_markers_is_left_alone() -> None:
     with pytest.raises(SystemExit, match="lacks"):
         report.between("no markers", "new")

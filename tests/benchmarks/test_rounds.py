@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,6 +117,15 @@ def test_process_compose_gets_its_least_period(at: Stage) -> None:
         assert probe.get("period_seconds") == written
 
 
+def test_process_compose_restarts_what_hangs_by_its_readiness_probe(at: Stage) -> None:
+    kind = next(each for each in peers.NATIVE if each.name == "process-compose")
+    for hang, misses in ((True, 3), (False, 120)):
+        kind(Path()).write(at, Wanted(shapes.chain(1), 1.0, restart=True, hang=hang))
+        process = json.loads((at.folder / "process-compose.yaml").read_text())["processes"]["s0"]
+        assert process["readiness_probe"]["failure_threshold"] == misses
+        assert process["availability"]["restart"] == "always"
+
+
 def test_a_compose_file_holds_nothing_that_compose_would_fill_in(at: Stage) -> None:
     for kind in peers.CONTAINERS:
         kind(Path()).write(at, Wanted(shapes.chain(2)))
@@ -181,13 +192,22 @@ def test_what_a_killed_run_left_is_cleared(poll: Poll) -> None:
     dead.wait()
     env = {**os.environ, marked.VARIABLE: f"{dead.pid}.1"}
     left = subprocess.Popen(["sleep", "600"], env=env)
+    temporary = Path(tempfile.gettempdir())
+    folder, living, other = (
+        temporary / f"devctl-bench-{name}-x" for name in (f"{dead.pid}.1", f"{os.getpid()}.999", "notes")
+    )
     try:
+        for each in (folder, living, other):
+            each.mkdir()
         poll(lambda: f"{dead.pid}.1" in marked.marks(), what="the mark is seen")
         stage.sweep()
         assert left.wait(30) == -signal.SIGKILL
+        assert [each.exists() for each in (folder, living, other)] == [False, True, True]
     finally:
         left.kill()
         left.wait()
+        for each in (folder, living, other):
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def test_a_living_runs_round_is_not_swept_and_a_longer_mark_is_another_one(at: Stage) -> None:

@@ -183,6 +183,29 @@ def test_an_early_one_that_is_then_asked_for_nothing_is_gone_at_once(desk: Any) 
     assert not desk.workspace.alive_mark.exists()
 
 
+def test_after_ctrl_c_nobody_waits_for_the_end_of_one_that_was_asked(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, waits = Client(desk.workspace), list[str]()
+
+    def interrupted(connection: socket.socket, lines: Any, data: bytes) -> bytes:
+        connection.sendall(data)
+        lines.readline()
+        raise KeyboardInterrupt
+
+    def up() -> None:
+        with client.early():
+            client.ensure_running()
+            monkeypatch.setattr(client, "_wait_ended", lambda: waits.append("waits"))
+            monkeypatch.setattr(client, "_say", interrupted)
+            next(client.stream(desk.up(desk.service("a"))))
+
+    with pytest.raises(KeyboardInterrupt):
+        up()
+    assert waits == []
+    desk.poll(lambda: desk.status().wanted == ("a",), what="it does what it was asked")
+
+
 def test_an_early_one_serves_what_it_is_asked_for_and_stays(desk: Any) -> None:
     client = Client(desk.workspace)
     a = desk.service("a")

@@ -23,7 +23,7 @@ def ahead(desk: Any) -> Iterator[Path]:
     manifest.write_text(f"name: {desk.workspace.name}\nservices: {{}}\n")
     with contextlib.chdir(manifest.parent):
         yield manifest
-    if left := launch.early(desk.workspace):
+    if left := launch.claim(desk.workspace):
         os.close(left.leash)
         os.waitpid(left.pid, 0)
 
@@ -50,14 +50,14 @@ def test_it_is_gone_when_its_client_asked_for_nothing(desk: Any, ahead: Path) ->
 def test_where_a_supervisor_is_none_is_begun(desk: Any, ahead: Path) -> None:
     desk.bring_up(desk.service("a"))
     launch.ahead(None)
-    assert launch.early(desk.workspace) is None
+    assert launch.claim(desk.workspace) is None
 
 
 @pytest.mark.parametrize("text", ["", "name: a\nname: b\n", 'name: "quoted"\n'])
 def test_where_the_name_is_not_plain_none_is_begun(desk: Any, ahead: Path, text: str) -> None:
     ahead.write_text(text)
     launch.ahead(None)
-    assert launch.early(desk.workspace) is None
+    assert launch.claim(desk.workspace) is None
     assert not (desk.workspace.folder / "supervisor.lock").exists()
 
 
@@ -65,13 +65,14 @@ def test_what_stands_in_the_way_is_left_to_be_told_later(desk: Any, ahead: Path)
     launch.ahead(Path("no-such.yaml"))
     ahead.unlink()
     launch.ahead(None)
-    assert launch.early(desk.workspace) is None
+    assert launch.claim(desk.workspace) is None
 
 
 def test_a_module_of_the_workspace_is_not_taken_for_pythons(desk: Any) -> None:
     for name in ("asyncio", "logging", "devctl"):
         (desk.workspace.root / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
-    assert desk.client.ask(desk.up(desk.service("a"))).pid == desk.pid()
+    with contextlib.chdir(desk.workspace.root):
+        assert desk.client.ask(desk.up(desk.service("a"))).pid == desk.pid()
 
 
 def test_it_inherits_no_descriptor_of_the_shell(desk: Any) -> None:

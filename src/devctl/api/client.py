@@ -20,7 +20,7 @@ from devctl import __version__
 from devctl.api.protocol import Answer, Failure, Handover, Request, Snapshot, Status, Up, decode_answer, encode
 from devctl.core.plan import Hold
 from devctl.errors import DevctlError, Exit
-from devctl.launch import begin, early, launch
+from devctl.launch import begin, claim, launch
 from devctl.workspace import Workspace
 
 START_TIMEOUT = 15.0
@@ -59,7 +59,7 @@ class Client:
     def early(self) -> Iterator[bool]:
         """Inside, a supervisor is on its way where there was none, so that what is to be asked of it can be worked out
         meanwhile; one that was then asked for nothing goes again. Whether nothing can be running."""
-        launched = early(self.workspace)
+        launched = claim(self.workspace)
         if launched is None:
             if self.running() or self.workspace.holder() is not None:
                 yield False
@@ -98,10 +98,9 @@ class Client:
             connection = self._connect() or (self._start() if isinstance(request, Up) else self._revive())
             lines = connection.makefile("rb")
             try:
-                answer = self._say(connection, lines, data)
-                self._asked = True
-                return connection, lines, answer
-            except DevctlError as error:
+                self._asked = True  # from here on it may have heard, also when Ctrl-C comes before its answer
+                return connection, lines, self._say(connection, lines, data)
+            except BaseException as error:
                 lines.close()
                 connection.close()
                 if not isinstance(error, HungUp) or attempt == ATTEMPTS:
