@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from devctl.core.model import Relation
-from devctl.manifest.parsers import NAME, text, wrong
+from devctl.manifest.parsers import NAME, Wrong, text
 
 
 def http_url(value: Any) -> str:
@@ -19,7 +19,7 @@ def http_url(value: Any) -> str:
     except ValueError:
         usable = False
     if not usable or re.search(r"\s", said):
-        raise wrong(f"“{said}” is no HTTP address", "write http://HOST:PORT/PATH")
+        raise Wrong(f"“{said}” is no HTTP address", "write http://HOST:PORT/PATH")
     return said
 
 
@@ -33,7 +33,7 @@ def tcp_address(value: Any) -> tuple[str, int]:
         address = (None, None)
     host, number = address
     if not host or not number or re.search(r"\s", said):
-        raise wrong(f"“{said}” is no HOST:PORT", "write localhost:5432")
+        raise Wrong(f"“{said}” is no HOST:PORT", "write localhost:5432")
     return host, number
 
 
@@ -44,7 +44,7 @@ def relation_chain(value: Any) -> tuple[Relation, ...]:
     services, arrows = words[::2], words[1::2]
     bad = next((name for name in services if not NAME.fullmatch(name)), None)
     if bad is not None or not arrows:
-        raise wrong(f"“{said}” is no relation", "write a <-> b, or a -> b, or a chain of these")
+        raise Wrong(f"“{said}” is no relation", "write a <-> b, or a -> b, or a chain of these")
     return tuple(_relation(*each) for each in zip(services, arrows, services[1:], strict=False))
 
 
@@ -57,9 +57,9 @@ def git_name(value: Any) -> str:
     """A branch or remote, by the rules of git check-ref-format that matter (and never an option)."""
     said = text(value)
     if said.startswith(("-", "/", ".")) or said.endswith(("/", ".", ".lock")):
-        raise wrong(f"“{said}” is no name git takes")
+        raise Wrong(f"“{said}” is no name git takes")
     if re.search(r"[\s~^:?*\[\\\x00-\x1f]|\.\.|@\{|//", said):
-        raise wrong(f"“{said}” is no name git takes")
+        raise Wrong(f"“{said}” is no name git takes")
     return said
 
 
@@ -72,5 +72,5 @@ def git_address(value: Any) -> str:
     """A remote's URL; "" when only its name is given."""
     said = "" if value is None else text(value)
     if said.startswith("-") or "::" in said.split("/")[0]:
-        raise wrong(f"“{said}” is no address of a remote")
+        raise Wrong(f"“{said}” is no address of a remote")
     return said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from os.path import normpath
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from devctl.core import model
 from devctl.core.model import OnUnhealthy, Runtime
 from devctl.manifest import grammar, release, upkeep
 from devctl.manifest.checks import runtime_of
+from devctl.manifest.group import Group
 
 
 class Builder:
@@ -33,7 +35,7 @@ class Builder:
             relations=tuple(dict.fromkeys(each for chain in file.relations for each in chain)),
             git=tuple(self.repository(each) for each in file.git),
             mirrors=tuple(self.mirror(each, services) for each in file.mirrors),
-            clean=model.Clean(**file.clean.model_dump()),
+            clean=model.Clean(**file.clean.given()),
             variables=self._variables,
         )
 
@@ -110,7 +112,7 @@ class Builder:
 
     def repository(self, said: upkeep.Git) -> model.GitRepository:
         """A repository and its end-of-day work."""
-        sync = said.sync or upkeep.Sync.model_construct()
+        sync = said.sync or upkeep.Sync()
         return model.GitRepository(
             path=self.path(said.path),
             branch=said.branch,
@@ -181,7 +183,7 @@ def _predeploy(said: release.Predeploy) -> dict[str, Any]:
     """The keys that were given, every shorthand in its long form, texts still templates (``interpolate.fill_all``):
     ``environment: {required: [NAME], not: {NAME: [VALUE]}}``, ``login: {request: {method, url, headers, json, form},
     status: [[low, high]]}``, ``commands: [{command, name, level}]``."""
-    found: dict[str, Any] = said.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, mode="json")
+    found: dict[str, Any] = _said(said)
     for check in found.get("commands", ()):
         command = check["command"]
         check.setdefault("name", command if isinstance(command, str) else " ".join(command))
@@ -190,3 +192,14 @@ def _predeploy(said: release.Predeploy) -> dict[str, Any]:
         login["request"].setdefault("method", "POST")
         login.setdefault("status", [[200, 299]])
     return found
+
+
+def _said(value: Any) -> Any:
+    """As JSON has it: groups with the keys that were given, lists, and no number that is beyond all measure."""
+    if isinstance(value, Group):
+        return {key: _said(each) for key, each in value.given().items()}
+    if isinstance(value, dict):
+        return {key: _said(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_said(each) for each in value]
+    return None if value in {inf, -inf} else value

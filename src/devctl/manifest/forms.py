@@ -5,49 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
-
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
 
 from devctl.core.model import Relation
 from devctl.manifest import addresses, parsers
+from devctl.manifest.shapes import Form, Json, Short
 
-Json = dict[str, Any]
 TEMPLATE = r"\$\{"
 TEXT: Json = {"type": "string"}
-ITEM: Json = {}
-"""In ``Short.spellings``: one item of the list, without the list."""
-
-
-class Form:
-    """Annotates a value that ``parse`` makes from what stands in the file."""
-
-    def __init__(self, parse: Callable[[Any], Any], schema: Json | str) -> None:
-        self.parse = parse
-        self.schema: Json = {"form": schema} if isinstance(schema, str) else schema
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.parse)
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Json:
-        return dict(self.schema)
-
-
-class Short:
-    """Annotates a group that has shorter spellings: ``expand`` turns them into the long one."""
-
-    def __init__(self, expand: Callable[[Any], Any], *spellings: Json | str) -> None:
-        self.expand = expand
-        self.spellings = [{"form": each} if isinstance(each, str) else each for each in spellings]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.expand, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Json:
-        long = handler(schema)
-        return {"anyOf": [*(long["items"] if each is ITEM else dict(each) for each in self.spellings), long]}
 
 
 def _listed(item: Json) -> Json:

@@ -7,8 +7,6 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from pydantic_core import PydanticCustomError
-
 from devctl.manifest.diagnostics import did_you_mean, listing
 from devctl.manifest.nodes import typed
 
@@ -23,19 +21,22 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def wrong(message: str, hint: str = "") -> PydanticCustomError:
+class Wrong(ValueError):
     """What a reader raises: the message and what would be right."""
-    return PydanticCustomError("devctl", "{message}", {"message": message, "hint": hint})
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
 
 
 def text(value: Any) -> str:
     """A text that isn't empty."""
     if not isinstance(value, str):
-        raise wrong(f"must be text, not {kind(value)}")
+        raise Wrong(f"must be text, not {kind(value)}")
     if not value.strip():
-        raise wrong("is empty")
+        raise Wrong("is empty")
     if "\0" in value:
-        raise wrong("holds a NUL character")
+        raise Wrong("holds a NUL character")
     return str(value)
 
 
@@ -56,7 +57,7 @@ def command(value: Any) -> str | tuple[str, ...]:
     if not isinstance(value, list):
         return text(value)
     if not value:
-        raise wrong("is an empty list", "name the program first: [npm, run, dev]")
+        raise Wrong("is an empty list", "name the program first: [npm, run, dev]")
     words = [str(each) if isinstance(each, str) else text(each) for each in value]
     return (text(words[0]), *words[1:])
 
@@ -67,10 +68,10 @@ def duration(value: Any) -> float:
     parts = DURATION.findall(said)
     if not parts or "".join(number + unit for number, unit in parts) != said:
         hint = f"write {said}s for seconds" if re.fullmatch(r"[0-9.]+", said) else "write 500ms, 5s or 1m30s"
-        raise wrong(f"“{said}” is no duration", hint)
+        raise Wrong(f"“{said}” is no duration", hint)
     seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
     if seconds > LONGEST:
-        raise wrong(f"“{said}” is longer than a week")
+        raise Wrong(f"“{said}” is longer than a week")
     return seconds
 
 
@@ -78,7 +79,7 @@ def span(value: Any) -> float:
     """A duration above zero."""
     seconds = duration(value)
     if seconds <= 0:
-        raise wrong("must be longer than 0s")
+        raise Wrong("must be longer than 0s")
     return seconds
 
 
@@ -87,7 +88,7 @@ def size(value: Any) -> int:
     said = text(value)
     match = SIZE.fullmatch(said)
     if not match or match[2].lower() not in BYTES or len(said) > 30:
-        raise wrong(f"“{said}” is no size", "write 500KB, 10MB or 1GB (or KiB, MiB, GiB)")
+        raise Wrong(f"“{said}” is no size", "write 500KB, 10MB or 1GB (or KiB, MiB, GiB)")
     return int(float(match[1]) * BYTES[match[2].lower()])
 
 
@@ -95,7 +96,7 @@ def count(value: Any, least: int = 0) -> int:
     """A whole number."""
     said = text(value)
     if not re.fullmatch(r"[0-9]{1,9}", said) or int(said) < least:
-        raise wrong(f"“{said}” is no whole number from {least} on")
+        raise Wrong(f"“{said}” is no whole number from {least} on")
     return int(said)
 
 
@@ -108,7 +109,7 @@ def flag(value: Any) -> bool:
     """True, for the keys that only say so."""
     if isinstance(value, str) and value.lower() in {"true", "false"}:
         return value.lower() == "true"
-    raise wrong(f"must be true, not {kind(value)}")
+    raise Wrong(f"must be true, not {kind(value)}")
 
 
 def port(value: Any) -> int:
@@ -116,9 +117,9 @@ def port(value: Any) -> int:
     said = text(value)
     if re.fullmatch(r"[0-9.]*:?[0-9]+:[0-9]+", said):
         host = said.split(":")[-2]
-        raise wrong(f"“{said}” is no port", f"only the port of this machine is named here: {host}")
+        raise Wrong(f"“{said}” is no port", f"only the port of this machine is named here: {host}")
     if not re.fullmatch(r"[0-9]{1,5}", said) or not 0 < int(said) < 65536:
-        raise wrong(f"“{said}” is no port", "write a number from 1 to 65535")
+        raise Wrong(f"“{said}” is no port", "write a number from 1 to 65535")
     return int(said)
 
 
@@ -128,7 +129,7 @@ def ports(value: Any) -> tuple[tuple[int, str], ...]:
         return tuple((port(each), "") for each in (value if isinstance(value, list) else [value]))
     for name in value:
         if not NAME.fullmatch(name):
-            raise wrong(f"“{name}” is no name for a port", "use letters, digits, - and _")
+            raise Wrong(f"“{name}” is no name for a port", "use letters, digits, - and _")
     return tuple((port(number), name) for name, number in value.items())
 
 
@@ -141,7 +142,7 @@ def stop_signal(value: Any) -> str:
     name = said.upper() if said.upper().startswith("SIG") else f"SIG{said.upper()}"
     if name not in known or name in {"SIGSTOP", "SIGCONT"}:
         hint = did_you_mean(name, {"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2"})
-        raise wrong(f"“{said}” is no signal that stops a process", hint or "write SIGTERM or SIGINT")
+        raise Wrong(f"“{said}” is no signal that stops a process", hint or "write SIGTERM or SIGINT")
     return name
 
 
@@ -154,7 +155,7 @@ def statuses(value: Any) -> tuple[tuple[int, int], ...]:
 def _status_range(said: str) -> tuple[int, int]:
     match = re.fullmatch(r"([1-5][0-9]{2})(?:\s*-\s*([1-5][0-9]{2}))?", said)
     if not match or int(match[2] or match[1]) < int(match[1]):
-        raise wrong(f"“{said}” is no range of HTTP statuses", "write 200, 200-399 or [200, 401]")
+        raise Wrong(f"“{said}” is no range of HTTP statuses", "write 200, 200-399 or [200, 401]")
     return int(match[1]), int(match[2] or match[1])
 
 
@@ -164,7 +165,7 @@ def pattern(value: Any) -> str:
     try:
         re.compile(said)
     except (re.error, OverflowError, RecursionError) as error:
-        raise wrong(f"is no regular expression: {error}") from error
+        raise Wrong(f"is no regular expression: {error}") from error
     return said
 
 
@@ -173,7 +174,7 @@ def project_name(value: Any) -> str:
     said = text(value)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", said) or len(said) > 63:
         better = re.sub(r"[^a-z0-9_-]+", "-", said.lower()).strip("-_")[:63]
-        raise wrong(
+        raise Wrong(
             f"“{said}” is no name",
             "use up to 63 lower-case letters, digits, - and _" + (f": {better}" if better else ""),
         )
@@ -185,7 +186,7 @@ def variable_names(value: Any) -> tuple[str, ...]:
     names = texts(value)
     for name in names:
         if not VARIABLE_NAME.fullmatch(name):
-            raise wrong(f"“{name}” is no name of a variable", "use letters, digits and _")
+            raise Wrong(f"“{name}” is no name of a variable", "use letters, digits and _")
     return names
 
 
@@ -197,7 +198,7 @@ def variable_name(value: Any) -> str:
 def variable_value(value: Any) -> str | None:
     """The value of an environment variable; None: it is inherited."""
     if value is not None and (not isinstance(value, str) or "\0" in value):
-        raise wrong(f"must be text, not {kind(value)}")
+        raise Wrong(f"must be text, not {kind(value)}")
     return None if value is None else str(value)
 
 
@@ -206,7 +207,7 @@ def assignments(value: Any) -> Any:
     if isinstance(value, list):
         return dict(_assignment(each) for each in value)
     if not isinstance(value, dict):
-        raise wrong("must be a mapping of names to values, or a list of NAME=value")
+        raise Wrong("must be a mapping of names to values, or a list of NAME=value")
     return value
 
 
@@ -220,7 +221,7 @@ def names(value: Any) -> tuple[str, ...]:
     found = texts(value)
     for name in found:
         if not NAME.fullmatch(name):
-            raise wrong(f"“{name}” is no name", "use letters, digits, - and _")
+            raise Wrong(f"“{name}” is no name", "use letters, digits, - and _")
     return found
 
 
@@ -229,7 +230,7 @@ def globs(value: Any) -> tuple[str, ...]:
     found = texts(value)
     for each in found:
         if each.startswith(("/", "~")) or ".." in each.split("/"):
-            raise wrong(f"“{each}” leads out of the folder", "patterns are relative to it")
+            raise Wrong(f"“{each}” leads out of the folder", "patterns are relative to it")
     return found
 
 
@@ -244,7 +245,7 @@ def choices(known: tuple[str, ...]) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         said = text(value)
         if said not in known:
-            raise wrong(f"“{said}” is not known here", did_you_mean(said, known) or f"one of {listing(known)}")
+            raise Wrong(f"“{said}” is not known here", did_you_mean(said, known) or f"one of {listing(known)}")
         return said
 
     return parse

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from devctl.manifest.forms import FORMS, Json
+from devctl.manifest.forms import FORMS
 from devctl.manifest.schema import json_schema
+from devctl.manifest.shapes import Json
 
 REFERENCE_FILE = Path("docs") / "manifest.md"
 EXAMPLE = Path(__file__).parent / "example.yaml"

@@ -1,10 +1,6 @@
 """The grammar of what surrounds the services: the Compose stack, repositories, mirrors, what may be tidied."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
-
-from pydantic import Field
 
 from devctl.manifest.forms import (
     TEXT,
@@ -13,7 +9,6 @@ from devctl.manifest.forms import (
     GitNames,
     Patterns,
     ProjectName,
-    Short,
     Size,
     Span,
     Word,
@@ -21,7 +16,8 @@ from devctl.manifest.forms import (
     one_of,
     some_of,
 )
-from devctl.manifest.group import Group
+from devctl.manifest.group import Group, field
+from devctl.manifest.shapes import Short
 
 LIST_OF_TEXT = {"type": "array", "items": TEXT}
 
@@ -29,12 +25,12 @@ LIST_OF_TEXT = {"type": "array", "items": TEXT}
 class Compose(Group):
     """The central Compose stack."""
 
-    file: Words = Field(
+    file: Words = field(
         description="The Compose file, relative to services.yaml; several are merged as `docker compose -f A -f B`.",
         examples=["compose/controlcore-local-dev.yml"],
     )
-    project: ProjectName = Field("", description="The Compose project's name; the workspace's `name` when left out.")
-    env_file: Word = Field("", description="The file of variables Compose reads (`--env-file`).", examples=[".env"])
+    project: ProjectName = field("", description="The Compose project's name; the workspace's `name` when left out.")
+    env_file: Word = field("", description="The file of variables Compose reads (`--env-file`).", examples=[".env"])
 
 
 def _remotes(value: Any) -> Any:
@@ -45,53 +41,53 @@ def _remotes(value: Any) -> Any:
 class Sync(Group):
     """The end-of-day work in a repository."""
 
-    branches: GitNames = Field((), description="The branches that are pushed.", examples=[["dev", "master"]])
-    promote: dict[str, GitName] = Field(
+    branches: GitNames = field((), description="The branches that are pushed.", examples=[["dev", "master"]])
+    promote: dict[str, GitName] = field(
         {},
         description="Branches that are brought forward to another, fast-forward only.",
         examples=[{"master": "dev"}],
     )
-    remotes: Annotated[dict[str, GitAddress], Short(_remotes, LIST_OF_TEXT)] = Field(
+    remotes: Annotated[dict[str, GitAddress], Short(_remotes, LIST_OF_TEXT)] = field(
         {}, description="The remotes pushed to: a name alone, or `name: URL`, set up when missing."
     )
-    commit: Annotated[str, one_of("ask", "always", "never")] = Field(
+    commit: Annotated[str, one_of("ask", "always", "never")] = field(
         "ask", description="Whether uncommitted work is committed."
     )
-    max_file_size: Size = Field(
+    max_file_size: Size = field(
         10_000_000, description="A larger new file is not committed; the sync says so.", examples=["10MB"]
     )
-    timeout: Span = Field(20.0, description="How long one remote may take.")
+    timeout: Span = field(20.0, description="How long one remote may take.")
 
 
 class Git(Group):
     """A repository of the workspace."""
 
-    path: Word = Field("", description="Its root, relative to services.yaml, whose own folder it is when left out.")
-    branch: GitName = Field("", description="The day's branch.", examples=["dev"])
-    pull: Annotated[str, one_of("ff-only", "never")] = Field("ff-only", description="How the day begins.")
-    sync: Sync | None = Field(None, description="The end-of-day work.")
+    path: Word = field("", description="Its root, relative to services.yaml, whose own folder it is when left out.")
+    branch: GitName = field("", description="The day's branch.", examples=["dev"])
+    pull: Annotated[str, one_of("ff-only", "never")] = field("ff-only", description="How the day begins.")
+    sync: Sync | None = field(None, description="The end-of-day work.")
 
 
 class Mirror(Group):
     """A folder carried over one way."""
 
-    source: Word = Field(alias="from", description="A service or library, or a folder (with a / in it).")
-    target: Word = Field(alias="to", description="A service or library, or a folder (with a / in it).")
-    include: Patterns = Field(("**",), description="What is carried over.")
-    exclude: Patterns = Field(("**/.git", "**/node_modules"), description="What isn't.")
+    source: Word = field(alias="from", description="A service or library, or a folder (with a / in it).")
+    target: Word = field(alias="to", description="A service or library, or a folder (with a / in it).")
+    include: Patterns = field(("**",), description="What is carried over.")
+    exclude: Patterns = field(("**/.git", "**/node_modules"), description="What isn't.")
 
 
 class Clean(Group):
     """What `devctl clean` may tidy. Nothing else is ever removed."""
 
-    artefacts: Patterns = Field((), description="Patterns of files and folders.", examples=[["**/.next", "**/dist"]])
-    caches: Annotated[tuple[str, ...], some_of("npm", "pnpm", "yarn", "pip", "uv")] = Field(
+    artefacts: Patterns = field((), description="Patterns of files and folders.", examples=[["**/.next", "**/dist"]])
+    caches: Annotated[tuple[str, ...], some_of("npm", "pnpm", "yarn", "pip", "uv")] = field(
         (), description="Caches of tools."
     )
-    docker: Annotated[tuple[str, ...], some_of("containers", "images", "build-cache", "networks", "volumes")] = Field(
+    docker: Annotated[tuple[str, ...], some_of("containers", "images", "build-cache", "networks", "volumes")] = field(
         (),
         description="What of this workspace's Docker project. The build cache is only weighed, volumes go by name.",
     )
-    on_down: Annotated[tuple[str, ...], some_of("artefacts", "caches", "docker")] = Field(
+    on_down: Annotated[tuple[str, ...], some_of("artefacts", "caches", "docker")] = field(
         (), description="Which of these `devctl down` does by itself."
     )
