@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -34,13 +33,8 @@ class Key:
     """One key of a group: ``name`` is its attribute in Python, ``default`` what it means when it is left out."""
 
     def __init__(self, default: Any, description: str, examples: list[Any], alias: str, more: Json) -> None:
-        self.default, self.description, self.examples, self.alias, self.more = (
-            default,
-            description,
-            examples,
-            alias,
-            more,
-        )
+        self.default, self.description, self.examples = default, description, examples
+        self.alias, self.more = alias, more
         self.name, self.annotation = "", object()
 
     @cached_property
@@ -114,6 +108,8 @@ class Group:
 
 
 def _missing(path: KeyPath, name: str, key: Key) -> Mistake:
+    import json
+
     example = f"such as {name}: {json.dumps(key.examples[0], ensure_ascii=False)}" if key.examples else ""
     return Mistake(path, f"{name} is missing", example, at_key=True)
 

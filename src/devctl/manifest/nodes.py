@@ -54,7 +54,7 @@ class Composer:
     """Nodes from the parser's events, with a limit to the depth (PyYAML's own composer has none)."""
 
     def __init__(self, text: str, shown: str) -> None:
-        self._events: Iterator[Any] = yaml.parse(text, Loader=Loader)
+        self._events: Iterator[Any] = iter(Loader(text).get_event, None)
         self._shown = shown
         self._anchors: dict[str, Node] = {}
 

@@ -72,11 +72,11 @@ class Resolution:
         return {**self._files[owner], **self._environment}
 
     def _env_files(self, owner: KeyPath) -> dict[str, str]:
-        from devctl.manifest import envfile
-
         found: dict[str, str] = {}
         path = (*owner, "env_file")
         for said in self._listed(path):
+            from devctl.manifest import envfile
+
             file = self._root / self._plain(said)
             try:
                 found |= envfile.read(file, self._environment) if file.is_file() else {}

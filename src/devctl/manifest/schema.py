@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,6 +70,8 @@ def json_schema() -> dict[str, Any]:
 
 def render() -> str:
     """The JSON Schema as the text of its file."""
+    import json
+
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
