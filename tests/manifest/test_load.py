@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -407,3 +408,24 @@ def test_finding_a_manifest_and_choosing_load_no_grammar() -> None:
         "print([name for name in ('pydantic', 'httpx', 'docker', 'rich') if name in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_a_key_without_a_value_counts_as_left_out(loaded: Callable[..., Manifest]) -> None:
+    with_none = loaded("services:\n  a:\n    command: x\n    ports:\n    stop_signal: null\n    profiles: ~\n")
+    assert with_none == loaded("services:\n  a: {command: x}\n")
+
+
+def test_only_a_service_is_sent_to_the_compose_file(
+    write: Callable[..., Path], mistakes: Callable[..., list[str]]
+) -> None:
+    path = write("name: demo\nvolumes: {}\nservices:\n  a: {library: true, volumes: []}\n")
+    above, below = mistakes(path, {})
+    assert "Compose file" not in above
+    assert "Compose file" in below
+
+
+def test_a_number_beyond_all_measure_is_none_in_json(loaded: Callable[..., Manifest]) -> None:
+    request = "{url: /a, json: {many: [1e400, -1e400, 1.5], none: null}}"
+    manifest = loaded(f"services:\n  a: {{command: x, predeploy: {{login: {{request: {request}}}}}}}\n")
+    predeploy: Any = manifest.services["a"].predeploy
+    assert predeploy["login"]["request"]["json"] == {"many": [None, None, 1.5], "none": None}
