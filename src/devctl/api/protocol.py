@@ -4,7 +4,7 @@ The answer to a request is one line (a Snapshot or a Failure), or, for ``Up``, `
 a Snapshot followed by Snapshots of what changed until the client hangs up.
 """
 
-from __future__ import annotations
+from functools import cache
 
 import msgspec
 
@@ -109,6 +109,25 @@ class Failure(Value, tag="failure"):
 
 Answer = Snapshot | Failure
 
-decode_request = msgspec.json.Decoder(Request).decode
-decode_answer = msgspec.json.Decoder(Answer).decode
 encode = msgspec.json.Encoder().encode
+
+
+def decode_request(line: bytes) -> Request:
+    """Raises msgspec.DecodeError."""
+    return _requests().decode(line)
+
+
+def decode_answer(line: bytes) -> Answer:
+    """Raises msgspec.DecodeError, UnicodeDecodeError."""
+    return _answers().decode(line)
+
+
+@cache
+def _requests() -> "msgspec.json.Decoder[Request]":
+    """Each side decodes one of the two, and a decoder takes its milliseconds to be made."""
+    return msgspec.json.Decoder(Request)
+
+
+@cache
+def _answers() -> "msgspec.json.Decoder[Answer]":
+    return msgspec.json.Decoder(Answer)

@@ -72,6 +72,7 @@ def simple(arguments: list[str]) -> Callable[[], int] | None:
         return None
     if words[0] == "up":
         ahead(file)
+    import_module("devctl.api")  # first of all: it says how msgspec comes in
     work = import_module(VERBS[words[0]].module).app.work
     return partial(work, Asked(file), **given)
 

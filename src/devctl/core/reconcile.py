@@ -5,7 +5,6 @@ The supervisor does it, ``up --dry-run`` prints it (``rehearse``), ``why`` expla
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -43,6 +42,8 @@ class World(Value):
 
 def fingerprint(service: Service) -> str:
     """Changes when a running process no longer matches its definition; a container's is Compose's own config hash."""
+    import hashlib  # brings OpenSSL in, which nobody needs who only looks
+
     body = msgspec.structs.replace(service.process, setup=()) if service.process else None
     parts = (service.runtime, body if service.runtime is Runtime.PROCESS else service.compose, service.oneshot)
     return hashlib.sha1(msgspec.json.encode(parts), usedforsecurity=False).hexdigest()[:12]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from textwrap import wrap
 
+import msgspec
 from rich.text import Text
 
 GAP = 2
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(msgspec.Struct, frozen=True, dict=True):
     """A column: its title ("" for none), a cell for each row, and whether numbers stand at the right."""
 
     title: str

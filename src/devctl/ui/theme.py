@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
+import msgspec
 from rich.text import Text
 
 from devctl.core.model import Runtime, Service
@@ -45,8 +45,7 @@ FAINT = "bright_black"
 STRONG = "bold"
 
 
-@dataclass(frozen=True)
-class Glyphs:
+class Glyphs(msgspec.Struct, frozen=True):
     """The signs a terminal can show. No two looks share one, so colour is never needed to tell them apart."""
 
     looks: dict[Look, str]

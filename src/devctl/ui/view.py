@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from devctl.api.protocol import Snapshot, Usage
 from devctl.core.explain import sentence
@@ -19,8 +20,7 @@ NOBODY = Snapshot(version="", pid=0, started=0.0, clock=(0.0, 0.0))
 """What is so when no supervisor runs."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """Everything a screen says of one service. ``seconds`` is how long its state has lasted."""
 
     service: Service
