@@ -170,6 +170,20 @@ def test_another_process_knows_where_the_run_began(logs: Logs, tmp_path: Path) -
     assert Logs(tmp_path).run_offset("a") == 4
 
 
+def test_a_run_that_begins_with_its_log_needs_no_index(logs: Logs, tmp_path: Path) -> None:
+    assert logs.mark_run("a") == 0
+    assert not (logs.folder / "a.idx").exists()
+    later = time.time() + 5
+    write(logs, "a", b"first\n", at=later)
+    assert (logs.run_offset("a"), Logs(tmp_path).run_offset("a")) == (0, 0)
+    assert list(logs.read(["a"])) == [Line(pytest.approx(later, abs=0.01), "a", "first")]
+    assert logs.mark_run("a") == Logs(tmp_path).run_offset("a") == 6
+    logs.path("a").write_bytes(b"")
+    assert logs.mark_run("a") == Logs(tmp_path).run_offset("a") == 0
+    write(logs, "a", b"anew\n", at=time.time())
+    assert Logs(tmp_path).run_offset("a") == 0
+
+
 def test_who_only_reads_changes_nothing(logs: Logs, tmp_path: Path) -> None:
     write(logs, "a", b"old\n" * 100, at=time.time())
     logs.mark_run("a")

@@ -285,7 +285,7 @@ def test_when_it_goes_down_again(probing: Any) -> None:
     probing(test)
 
 
-def test_once_up_only_the_request_connects(probing: Any) -> None:
+def test_a_plain_check_connects_once(probing: Any) -> None:
     """An idle connection each time would fill the logs of servers that report them."""
     connections = []
 
@@ -296,9 +296,22 @@ def test_once_up_only_the_request_connects(probing: Any) -> None:
     async def test(prober: Prober) -> None:
         async with serving(counting) as port:
             assert await prober.check(http(port)) == ""
-            before = len(connections)
             assert await prober.check(http(port)) == ""
-            assert len(connections) == before + 1
+            assert len(connections) == 2
+            assert await prober.check(http(port, host="me:secret@localhost")) == ""
+            assert len(connections) == 3, "through the client too, once it is up"
+
+    probing(test)
+
+
+def test_a_refusal_at_one_address_does_not_hide_what_the_other_says(probing: Any) -> None:
+    """At ::1 somebody answers wrongly, at 127.0.0.1 nobody listens."""
+    wrong = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+    async def test(prober: Prober) -> None:
+        for host in ("::1", "127.0.0.1"):
+            async with serving(answering(wrong), host) as port:
+                assert await prober.check(http(port)) == "HTTP 404 from /health"
 
     probing(test)
 

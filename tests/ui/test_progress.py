@@ -6,8 +6,10 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
+from devctl.api.client import merge
 from devctl.api.protocol import Snapshot
 from devctl.core.lifecycle import step
 from devctl.core.model import Manifest, RestartPolicy
@@ -37,13 +39,14 @@ BEGAN = 100.0
 
 
 class Story:
-    """A history: each event steps its service's state and is absorbed at once."""
+    """A history: each event steps its service's state and is absorbed at once, from what changed as from the whole."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest, self.now, self.states = manifest, BEGAN, dict[str, ServiceState]()
         self.progress = Progress(manifest, tuple(manifest.services), BEGAN)
         self.told: list[Note] = []
         self.holds: tuple[Hold, ...] = ()
+        self.whole: Snapshot | None = None
 
     def tell(self, *events: AnyEvent) -> Story:
         for event in events:
@@ -53,12 +56,34 @@ class Story:
         return self.look()
 
     def look(self) -> Story:
-        snapshot = Snapshot(
-            version="1", pid=1, started=1.0, clock=(self.now, 1e9), states=dict(self.states), holds=self.holds
-        )
-        self.progress, notes = absorb(self.progress, snapshot)
+        self.whole = merge(self.whole, self._news(self.whole)) if self.whole else self._all()
+        expected = absorb(self.progress, msgspec.structs.replace(self.whole, touched=None))
+        assert absorb(self.progress, self.whole) == expected
+        self.progress, notes = expected
         self.told += notes
         return self
+
+    def _all(self) -> Snapshot:
+        return Snapshot(
+            version="1",
+            pid=1,
+            started=1.0,
+            clock=(self.now, 1e9),
+            states=dict(self.states),
+            holds=self.holds,
+            whole=True,
+        )
+
+    def _news(self, before: Snapshot) -> Snapshot:
+        """What is another than before, as the supervisor tells it."""
+        known, held = before.states, {hold.service: hold for hold in before.holds}
+        return msgspec.structs.replace(
+            self._all(),
+            whole=False,
+            states={name: state for name, state in self.states.items() if state is not known.get(name)},
+            holds=tuple(hold for hold in self.holds if hold is not held.get(hold.service)),
+            released=tuple(held.keys() - {hold.service for hold in self.holds}),
+        )
 
     @property
     def texts(self) -> list[str]:

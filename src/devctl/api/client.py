@@ -282,7 +282,7 @@ def _checked(line: bytes) -> Snapshot:
 def merge(whole: Snapshot, news: Snapshot) -> Snapshot:
     """A whole snapshot brought up to date by a later one, which may be whole itself."""
     if news.whole:
-        return msgspec.structs.replace(news, usage=news.usage or whole.usage)
+        return msgspec.structs.replace(news, usage=news.usage or whole.usage, touched=None)
     holds = whole.holds
     if news.holds or news.released:
         changed: dict[str, Hold] = {hold.service: hold for hold in holds}
@@ -297,4 +297,5 @@ def merge(whole: Snapshot, news: Snapshot) -> Snapshot:
         holds=holds,
         wanted=whole.wanted,
         usage=news.usage or whole.usage,
+        touched=frozenset((*news.states, *(hold.service for hold in news.holds), *news.released)),
     )

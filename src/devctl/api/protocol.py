@@ -78,7 +78,9 @@ class Snapshot(Value, tag="snapshot"):
     are what has happened since the one before.
 
     ``clock`` is (monotonic, wall) seconds at the moment of the snapshot: the screen converts with it.
-    ``wanted`` are the services that are to be up. ``renewals`` counts the Renew requests acted upon.
+    ``wanted`` are the services that are to be up. ``renewals`` counts the Renew requests acted upon. ``touched`` is
+    noted by a client that brings a whole one up to date: whose states and holds may be others than in the one before;
+    None for all.
     """
 
     version: str
@@ -95,6 +97,7 @@ class Snapshot(Value, tag="snapshot"):
     warnings: tuple[str, ...] = ()
     renewals: int = 0
     whole: bool = False
+    touched: frozenset[str] | None = None
 
 
 class Failure(Value, tag="failure"):

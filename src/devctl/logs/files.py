@@ -84,7 +84,8 @@ class Logs:
         track = self._tracks[name]
         track.run = track.size
         track.last = max(track.last, time.time())
-        self._append(name, -track.last, track.size)
+        if track.size:  # the beginning of an empty log goes without saying
+            self._append(name, -track.last, track.size)
         return track.size
 
     def run_offset(self, name: str) -> int:

@@ -2,7 +2,8 @@
 log, NAME.idx, remembers how long the log was when.
 
 A record is 16 bytes: the wall time (float64, seconds) and the log's length then (uint64). A negative time marks the
-beginning of a run at that offset; a time of 0 in the first record says how many bytes an earlier rotation dropped.
+beginning of a run at that offset, of which there need be none where it is 0; a time of 0 in the first record says how
+many bytes an earlier rotation dropped.
 """
 
 from __future__ import annotations

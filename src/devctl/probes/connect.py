@@ -58,6 +58,7 @@ def is_local_name(host: str) -> bool:
     return name == "localhost" or name.endswith(".localhost")
 
 
+@functools.lru_cache(4096)
 def is_local(host: str) -> bool:
     """Whether that is this machine, by name or number."""
     if is_local_name(host):
@@ -103,18 +104,18 @@ def _is_decided(stream: socket.socket) -> bool:
 
 async def ready(stream: socket.socket, write: bool = False) -> None:
     """Wait until the socket can be written to, or read from."""
-    loop = asyncio.get_running_loop()
+    loop, number = asyncio.get_running_loop(), stream.fileno()  # a socket would be put into words for each KeyError
     done: asyncio.Future[None] = loop.create_future()
 
     def wake() -> None:
         if not done.done():
             done.set_result(None)
 
-    (loop.add_writer if write else loop.add_reader)(stream, wake)
+    (loop.add_writer if write else loop.add_reader)(number, wake)
     try:
         await done
     finally:
-        (loop.remove_writer if write else loop.remove_reader)(stream)
+        (loop.remove_writer if write else loop.remove_reader)(number)
 
 
 async def receive(stream: socket.socket, timeout: float) -> bytes | None:

@@ -1,11 +1,12 @@
 """HTTP: this machine's plain URLs are asked as barely as can be, others through one shared client.
 
-No request before a bare connection has said that somebody listens.
+No client before a bare connection has said that somebody listens.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     import httpx
 
 
+_parts = functools.lru_cache(4096)(urlsplit)
+
+
+class _Unheard(str):
+    """A reason: nobody accepted there."""
+
+    __slots__ = ()
+
+
 class HttpCheck:
     """Asks URLs. Connections are not kept: a server that waits for idle ones to end could not stop quickly."""
 
@@ -28,24 +38,27 @@ class HttpCheck:
 
     async def check(self, probe: HttpProbe, was_up: bool, timeout: float) -> str:
         """ "" or why not. ``was_up``: the last check passed, so that the request comes first."""
-        url = urlsplit(probe.url)
+        url = _parts(probe.url)
         host = url.hostname or ""
         port = url.port or (443 if url.scheme == "https" else 80)
         addresses = self._addresses.of(host, port)
-        listening = addresses[:1] if was_up else [each for each in addresses if await _listens(each, port, timeout)]
-        if addresses and not listening:
-            return f"connection refused on {host}:{port}"
         plain = bool(addresses) and is_local(host) and is_plain(url)
+        tried = addresses[:1] if was_up else addresses
+        if not plain and not was_up:
+            tried = [each for each in addresses if await _listens(each, port, timeout)]
+        if addresses and not tried:
+            return f"connection refused on {host}:{port}"
         client = None if plain else await self._client(local=is_local(host))
-        reason = ""
-        for address in listening or [host]:
-            reason = await self._timed(client, url, address, probe, timeout)
-            if not reason:
+        reasons: dict[str, str] = {}
+        for address in tried or [host]:
+            reasons[address] = await self._timed(client, url, address, probe, timeout)
+            if not reasons[address]:
                 self._addresses.prefer(host, port, address)
                 return ""
-        if len(addresses) > 1 and len(listening) > 1:
-            self._addresses.prefer(host, port, listening[-1])
-        return reason
+        heard = [address for address, reason in reasons.items() if not isinstance(reason, _Unheard)]
+        if len(heard) > 1:
+            self._addresses.prefer(host, port, heard[-1])
+        return reasons[heard[-1]] if heard else next(iter(reasons.values()))
 
     async def _timed(
         self, client: httpx.AsyncClient | None, url: SplitResult, address: str, probe: HttpProbe, timeout: float
@@ -110,7 +123,7 @@ async def _plainly(url: SplitResult, address: str, probe: HttpProbe, timeout: fl
     except TimeoutError:
         raise
     except OSError as error:
-        return refusal(error, url.hostname or "", url.port or 80)
+        return _Unheard(refusal(error, url.hostname or "", url.port or 80))
 
 
 def _judged(status: int, url: SplitResult, probe: HttpProbe) -> str:

@@ -46,10 +46,10 @@ async def status_of(url: SplitResult, address: str, timeout: float) -> int:
 async def _answer(stream: socket.socket) -> int:
     head = b""
     while True:
+        await ready(stream)
         try:
             data = stream.recv(LIMIT)
         except BlockingIOError:
-            await ready(stream)
             continue
         head += data
         if not data or len(head) > LIMIT:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -37,10 +38,15 @@ def port_of(service: Service, health: HealthCheck) -> int | None:
         case TcpProbe(host=host, port=port) if is_local(host):
             return port
         case HttpProbe(url=url):
-            parts = urlsplit(url)
-            usual = 443 if parts.scheme == "https" else 80
-            return (parts.port or usual) if is_local(parts.hostname or "") else None
+            return _local_port(url)
     return None
+
+
+@functools.lru_cache(4096)
+def _local_port(url: str) -> int | None:
+    parts = urlsplit(url)
+    usual = 443 if parts.scheme == "https" else 80
+    return (parts.port or usual) if is_local(parts.hostname or "") else None
 
 
 class Doors:
