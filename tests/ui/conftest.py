@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rich.text import Text
 
 from devctl.api.protocol import Snapshot, Usage
 from devctl.core.model import (
@@ -24,6 +23,7 @@ from devctl.core.model import (
 )
 from devctl.core.plan import Hold
 from devctl.core.state import ContainerIdentity, Health, ProcessIdentity, ServiceState, State
+from devctl.ui.text import Text
 
 
 def service(name: str, runtime: Runtime = Runtime.CONTAINER, port: int = 0, **fields: Any) -> Service:

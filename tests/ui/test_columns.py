@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from rich.text import Text
-
 from devctl.ui.columns import Column, remarked
+from devctl.ui.text import Text
 
 
 def drawn(remarks: tuple[str, ...], room: int) -> list[str]:

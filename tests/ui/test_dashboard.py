@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from rich.text import Text
 
 from devctl.api.protocol import Snapshot, Usage
 from devctl.core.model import Manifest, Runtime
 from devctl.core.plan import Hold
 from devctl.core.state import Health, ServiceState, State
 from devctl.ui.tables import dashboard
+from devctl.ui.text import Text
 from devctl.ui.theme import ASCII, RICH, Look
 from devctl.ui.view import NOBODY
 
@@ -98,7 +98,7 @@ def test_why_a_healthy_service_has_no_container_is_said_in_a_pipe_too(world: Sim
 
 def test_links_lead_to_the_whole_address(world: SimpleNamespace) -> None:
     lines = dashboard(world.manifest, world.snapshot, RICH, 80)
-    styles = [str(span.style) for line in lines for span in line.spans]
+    styles = [style for line in lines for _, _, style in line.spans]
     assert "link http://localhost:8000/" in styles
 
 

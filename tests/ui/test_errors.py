@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.text import Text
-
 from devctl.errors import DevctlError
 from devctl.ui.errors import drawn
+from devctl.ui.text import Text
 from devctl.ui.theme import ASCII, RICH
 
 Shown = Callable[[Sequence[Text]], str]

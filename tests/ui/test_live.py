@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from rich.text import Text
 
 from devctl.core.state import Health, ServiceState, Setup, State
 from devctl.ui.live import layout, plain, told
 from devctl.ui.progress import Note, Progress, Tone, absorb
+from devctl.ui.text import Text
 from devctl.ui.theme import ASCII, RICH, Look
 
 Shown = Callable[[Sequence[Text]], str]

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 import pytest
-from rich.text import Text
 
 from devctl.ui.region import BACK, HIDE, SHOW, WHOLE, Region
+from devctl.ui.text import Text
 from devctl.ui.theme import ASCII, RICH, Screen
 
 SEQUENCE = re.compile(r"\x1b\[(\?)?(\d*)([A-Za-z])|\r|\n|[^\x1b\r\n]")

@@ -5,8 +5,6 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from rich.text import Text
-
 from devctl.core.model import ProcessSpec, Runtime
 from devctl.core.rehearse import Step
 from devctl.core.state import Health, ServiceState, State
@@ -15,6 +13,7 @@ from devctl.ui.ports import PortRow, port_table
 from devctl.ui.progress import Progress
 from devctl.ui.rehearsed import steps
 from devctl.ui.summary import closing, related, stopped
+from devctl.ui.text import Text
 from devctl.ui.theme import RICH
 
 Shown = Callable[[Sequence[Text]], str]

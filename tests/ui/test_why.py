@@ -3,9 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
-from rich.text import Text
-
 from devctl.core.explain import explain
+from devctl.ui.text import Text
 from devctl.ui.theme import RICH
 from devctl.ui.view import NOBODY, holds
 from devctl.ui.why import page, why_record

@@ -70,7 +70,7 @@ def _colour() -> bool:
     from devctl.ui.theme import Screen
 
     screen = Screen(sys.stdout)
-    return screen.terminal and not screen.console.no_color
+    return screen.terminal and not screen.colourless
 
 
 def _pattern(grep: str | None) -> re.Pattern[str] | None:

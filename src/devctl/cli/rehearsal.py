@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from devctl.api.protocol import Snapshot
 from devctl.cli.engine import Engine
 from devctl.cli.held import find_held
@@ -13,6 +11,7 @@ from devctl.cli.place import Place
 from devctl.core.model import Manifest, Runtime
 from devctl.core.rehearse import rehearse
 from devctl.ui.rehearsed import steps
+from devctl.ui.text import Text
 
 
 def rehearsal(

@@ -68,9 +68,8 @@ def synchronized(
 @contextmanager
 def _telling() -> Iterator[Callable[[str], None]]:
     """What takes its time, in a line that goes again; nowhere but on a terminal."""
-    from rich.text import Text
-
     from devctl.ui.region import Region
+    from devctl.ui.text import Text
     from devctl.ui.theme import COLOURS, FAINT, Look, Screen
 
     screen = Screen(sys.stderr)

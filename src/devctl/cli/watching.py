@@ -10,12 +10,11 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.text import Text
-
 from devctl.api.protocol import Snapshot
 from devctl.cli.place import Place, known_manifest
 from devctl.ui.region import Region
 from devctl.ui.tables import dashboard
+from devctl.ui.text import Text
 from devctl.ui.theme import FAINT, Screen
 from devctl.ui.view import NOBODY
 

@@ -49,13 +49,13 @@ def why(
 
 def _with_words(place: Place, manifest: Manifest, seen: Snapshot, explained: Explanation) -> Explanation:
     """What a process that still lives said last is evidence too."""
-    from devctl.cli.outcome import words_of
-
     cause = explained.root_cause
     if cause is None or cause.evidence:
         return explained
     state = seen.states.get(cause.service)
     if state is None or not state.active or manifest.services[cause.service].runtime is not Runtime.PROCESS:
         return explained
+    from devctl.cli.outcome import words_of
+
     cause = msgspec.structs.replace(cause, evidence=words_of(place)(cause.service))
     return msgspec.structs.replace(explained, root_cause=cause)

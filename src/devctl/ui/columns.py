@@ -7,7 +7,8 @@ from functools import cached_property
 from textwrap import wrap
 
 import msgspec
-from rich.text import Text
+
+from devctl.ui.text import Text
 
 GAP = 2
 

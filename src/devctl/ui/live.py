@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from devctl.core.explain import sentence
 from devctl.core.outcome import settled
 from devctl.core.state import ServiceState, Setup, State
@@ -14,6 +12,7 @@ from devctl.ui.columns import clipped, folded, squeezed
 from devctl.ui.errors import quoted
 from devctl.ui.progress import Note, Progress, Tone
 from devctl.ui.pulled import live
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, ready
 from devctl.ui.words import clean, count, duration
 

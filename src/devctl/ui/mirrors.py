@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.text import Text
-
 from devctl.git.mirrored import File, Outcome, Result, names
 from devctl.ui.columns import clipped, folded
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, count, listing
 

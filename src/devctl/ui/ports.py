@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich.text import Text
-
 from devctl.ui.columns import Column, clipped, folded, remarked
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, Glyphs, Look
 
 INDENT = 2

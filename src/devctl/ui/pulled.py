@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rich.text import Text
-
 from devctl.core.model import Manifest
 from devctl.core.state import AnyEvent, ServiceState, SetupDone, SourcesChanged, State, StopFor, Stopping
 from devctl.ui.columns import folded
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, count, duration, listing
 
@@ -141,7 +140,7 @@ def _folded(lead: Text, text: str, style: str, width: int) -> list[Text]:
     first, *more = folded(text, max(20, width - 3) if width else 0)
     line = Text(first, style=style)
     return [
-        lead.append_text(Text(style="default").append_text(line)),
+        lead.append(Text(style="default").append(line)),
         *(Text(f"   {part}", style=style) for part in more),
     ]
 

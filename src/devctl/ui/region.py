@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.text import Text
-
+from devctl.ui.text import Text
 from devctl.ui.theme import Screen
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from devctl.core.rehearse import Step
 from devctl.ui.columns import Column, aligned
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Look
 
 ACTIONS = {"prepare": COLOURS[Look.BUSY], "start": COLOURS[Look.READY], "stop": COLOURS[Look.RETRYING]}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich.text import Text
-
 from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded, remarked
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, duration
 
@@ -84,14 +83,14 @@ def _lanes(rows: Sequence[LaneRow], glyphs: Glyphs, width: int) -> list[Text]:
     head, body = remarked(columns, remark, _room(width), FAINT)
     lines = [Text("   ").append(head)] if head is not None else []
     for row, (line, below) in zip(rows, body, strict=True):
-        lines.append(Text(f" {glyphs.looks[row.shape]} ", style=COLOURS[row.shape]).append_text(_plain(line)))
+        lines.append(Text(f" {glyphs.looks[row.shape]} ", style=COLOURS[row.shape]).append(_plain(line)))
         lines += [Text("     ").append(each) for each in below]
     return [Text(), *lines]
 
 
 def _plain(line: Text) -> Text:
     """Its own styles over the terminal's colour, not over the mark's."""
-    return Text("", style="default").append_text(line)
+    return Text("", style="default").append(line)
 
 
 def _since(row: LaneRow) -> Text:

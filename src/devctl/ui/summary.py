@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.text import Text
-
 from devctl.core.explain import sentence
 from devctl.core.model import Service
 from devctl.core.outcome import Verdict, critical_path
@@ -14,6 +12,7 @@ from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded, narr
 from devctl.ui.progress import Progress
 from devctl.ui.pulled import pulled
 from devctl.ui.tables import substitutes
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look
 from devctl.ui.words import clean, count, duration, listing
 

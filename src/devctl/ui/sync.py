@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.text import Text
-
 from devctl.git.report import Decision, Pushed, Report, Result, Synced, shown
 from devctl.ui.columns import folded
 from devctl.ui.errors import quoted
 from devctl.ui.mirrors import mirror_page
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, count, listing
 

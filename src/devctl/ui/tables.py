@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.text import Text
-
 from devctl.api.protocol import Snapshot
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.core.state import State
 from devctl.ui.columns import Column, aligned, clipped, drop_empty, narrowed, squeezed, total
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, shown_health, word
 from devctl.ui.view import Row, rows
 from devctl.ui.words import count, listing, size, uptime

@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import cached_property
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import msgspec
-from rich.text import Text
 
 from devctl.core.model import Runtime, Service
 from devctl.core.plan import Hold
 from devctl.core.reconcile import schema_holds
 from devctl.core.state import Health, SchemaVerdict, ServiceState, Setup, State
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from devctl.ui.paint import painted, takes_colour
+from devctl.ui.text import Text
 
 
 class Look(StrEnum):
@@ -150,14 +147,8 @@ class Screen:
         self.stream = stream
         self.terminal = stream.isatty() and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
         self.glyphs = RICH if (stream.encoding or "utf-8").lower().startswith("utf") else ASCII
-        self._plain = not (self.terminal or any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE")))
-
-    @cached_property
-    def console(self) -> Console:
-        """What knows the terminal's escape sequences. A plain pipe has none, and is spared 10 ms."""
-        from rich.console import Console
-
-        return Console(file=self.stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self.colourless = os.environ.get("NO_COLOR", "") != ""
+        self._plain = not takes_colour(os.environ, self.terminal)
 
     @property
     def width(self) -> int:
@@ -183,11 +174,9 @@ class Screen:
 
     def rendered(self, line: Text) -> str:
         """The line with the escape sequences this terminal takes."""
-        if self._plain and "\t" not in line.plain:
-            return line.plain
-        with self.console.capture() as capture:
-            self.console.print(line, end="")
-        return capture.get()
+        if "\t" in line.plain:
+            line = line.expanded()
+        return line.plain if self._plain else painted(line, self.colourless)
 
     def write(self, lines: Iterable[Text]) -> None:
         """Print lines; a pipe gets them without colour, unless FORCE_COLOR asks for it."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from devctl.clean.policy import Item
 from devctl.ui.columns import Column, aligned, clipped, folded, narrowed
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, count, size
 

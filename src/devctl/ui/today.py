@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from rich.text import Text
-
 from devctl.core.day import Commit, Failure, Ran, Synced, Today
 from devctl.ui.columns import Column, aligned, clipped, drop_empty, folded
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, count, duration, listing
 

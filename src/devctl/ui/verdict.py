@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from devctl.safety.verdict import Check, Level, Result, may_deploy
 from devctl.ui.columns import GAP, folded
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, count
 

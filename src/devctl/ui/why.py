@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.text import Text
-
 from devctl.core.explain import Explanation, Need, sentence
 from devctl.core.model import Condition, Manifest, Runtime
 from devctl.core.plan import Hold
 from devctl.ui.columns import Column, clipped, folded, remarked, total
 from devctl.ui.errors import quoted
+from devctl.ui.text import Text
 from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look, look, shown_health, word
 from devctl.ui.words import clean
 
