@@ -17,7 +17,18 @@ from typing import BinaryIO
 import msgspec
 
 from devctl import __version__
-from devctl.api.protocol import Answer, Failure, Handover, Request, Snapshot, Status, Up, decode_answer, encode
+from devctl.api.protocol import (
+    Answer,
+    Failure,
+    Handover,
+    Request,
+    Snapshot,
+    Status,
+    Up,
+    answer_decoder,
+    decode_answer,
+    encode,
+)
 from devctl.core.plan import Hold
 from devctl.errors import DevctlError, Exit
 from devctl.launch import begin, claim, launch
@@ -111,6 +122,7 @@ class Client:
         """One line there, one back. Raises HungUp, and DevctlError when there is no answer in time."""
         try:
             connection.sendall(data)
+            answer_decoder()  # while the supervisor works out its answer
             answer = lines.readline()
         except TimeoutError as error:
             raise self._hangs() from error

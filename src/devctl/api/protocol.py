@@ -117,20 +117,21 @@ encode = msgspec.json.Encoder().encode
 
 def decode_request(line: bytes) -> Request:
     """Raises msgspec.DecodeError."""
-    return _requests().decode(line)
+    return request_decoder().decode(line)
 
 
 def decode_answer(line: bytes) -> Answer:
     """Raises msgspec.DecodeError, UnicodeDecodeError."""
-    return _answers().decode(line)
+    return answer_decoder().decode(line)
 
 
 @cache
-def _requests() -> "msgspec.json.Decoder[Request]":
-    """Each side decodes one of the two, and a decoder takes its milliseconds to be made."""
+def request_decoder() -> "msgspec.json.Decoder[Request]":
+    """Made once, at its first use or by who has a moment before it; each side needs one of the two."""
     return msgspec.json.Decoder(Request)
 
 
 @cache
-def _answers() -> "msgspec.json.Decoder[Answer]":
+def answer_decoder() -> "msgspec.json.Decoder[Answer]":
+    """As ``request_decoder``."""
     return msgspec.json.Decoder(Answer)

@@ -3,9 +3,10 @@
 Every path is absolute, every duration is in seconds. Words are those of the Compose Specification where it has one.
 The values travel as JSON between command and supervisor and into the journal, so unknown fields are ignored and every
 later field needs a default: a supervisor of another version must still read them.
-"""
 
-from __future__ import annotations
+Annotations are objects here and in what else travels, not texts (no ``from __future__ import annotations``): msgspec
+would evaluate each of them, in every command.
+"""
 
 from enum import StrEnum
 from typing import dataclass_transform

@@ -1,7 +1,5 @@
 """What to do next and what must wait, as values. ``str(plan)`` is what golden tests compare."""
 
-from __future__ import annotations
-
 from devctl.core.model import Value
 from devctl.core.state import StopFor
 

@@ -4,8 +4,6 @@ States are supervisord's words, health is Docker's. All times are seconds of the
 that jumps or is set changes nothing); the screen turns them into wall-clock times.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from devctl.core.model import Value

@@ -23,6 +23,7 @@ from devctl.api.protocol import (
     Up,
     decode_request,
     encode,
+    request_decoder,
 )
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Server:
         usage: Callable[[Snapshot], Snapshot],
     ) -> None:
         self._submit, self._snapshot, self._usage = submit, snapshot, usage
+        request_decoder()  # before anybody waits for an answer
         self._closing = False
         self._listeners: set[asyncio.Queue[bytes]] = set()
         self._server: asyncio.Server | None = None
