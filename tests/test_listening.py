@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import sys
 from collections.abc import Callable
 
@@ -14,7 +15,15 @@ from devctl.listening import listening_ports
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone answers")
 
 
+@pytest.fixture(params=["one question", "two questions"])
+def asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel as it is, and one that does not understand the older question."""
+    if request.param == "two questions":
+        monkeypatch.setattr(listening, "_OF_BOTH", 999)
+
+
 @linux
+@pytest.mark.usefixtures("asked")
 @pytest.mark.parametrize(
     ("family", "host"),
     [
@@ -38,11 +47,21 @@ def test_a_listener_is_seen_whatever_its_address_from_listen_to_close(
 
 
 @linux
-def test_hundreds_of_them_come_in_several_answers_and_none_is_missed() -> None:
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(600)]
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("every", [600, 7], ids=["alike", "mixed"])
+def test_hundreds_of_them_come_in_several_answers_and_none_is_missed(every: int) -> None:
+    """Those at ::1 are told of at greater length."""
+    servers = [
+        socket.create_server(("127.0.0.1", 0))
+        if number % every
+        else socket.create_server(("::1", 0), family=socket.AF_INET6)
+        for number in range(600)
+    ]
     try:
         ports = {server.getsockname()[1] for server in servers}
-        assert ports <= (listening_ports() or frozenset())
+        seen = listening_ports() or frozenset()
+        assert ports <= seen
+        assert len(seen) < len(ports) + 200, "nothing is made up"
     finally:
         for server in servers:
             server.close()
@@ -56,6 +75,7 @@ def test_a_connection_is_no_listener() -> None:
 
 @linux
 def test_a_kernel_that_refuses_the_question_means_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "_OF_BOTH", 999)
     monkeypatch.setattr(listening, "_BY_FAMILY", 999)
     assert listening_ports() is None
 
@@ -68,3 +88,23 @@ def test_elsewhere_it_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert listening_ports() is None
     monkeypatch.setattr(sys, "platform", "darwin")
     assert listening_ports() is None
+
+
+def message(port: int, length: int = 24, kind: int = 20) -> bytes:
+    return struct.pack("=IH14x", length, kind) + struct.pack("!H", port).ljust(length - 20, b"\xff")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        message(8001) + message(8002) + message(8003),
+        message(8001) + message(8002, 48) + message(8003),
+        message(8001, 48) + message(8002) + message(8003),
+        message(8001) + message(8002) + message(8003) + message(1, kind=3),
+    ],
+    ids=["alike", "one longer", "the first longer", "with the end"],
+)
+def test_a_part_of_an_answer_whatever_the_lengths_in_it(data: bytes) -> None:
+    found: set[int] = set()
+    assert listening._take(data, found) == (not data.endswith(message(1, kind=3)))
+    assert found == {8001, 8002, 8003}

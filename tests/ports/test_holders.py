@@ -30,6 +30,23 @@ def test_a_listener_at_any_address_takes_the_port(host: str, start: Any) -> None
     assert held.pid == server.pid
 
 
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_port_that_is_bound_at_any_address_is_held_though_nobody_answers(
+    host: str, listens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devctl.ports.free._answers", lambda _: False)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as taken:
+        if ":" in host:
+            taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        taken.bind((host, 0))
+        if listens:
+            taken.listen()
+        port = taken.getsockname()[1]
+        assert not is_free(port)
+    assert is_free(port)
+
+
 def test_a_port_that_can_be_bound_but_answers_is_held(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """So it is on macOS beside a wildcard listener, and where a firewall rule sends the port on to a container."""
     monkeypatch.setattr("devctl.ports.free._binds", lambda *_: True)

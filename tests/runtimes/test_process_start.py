@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from devctl.core.state import Exited, Started, StartFailed
-from devctl.runtimes import host
-from devctl.runtimes.environment import missing_command
+from devctl.runtimes import host, process
+from devctl.runtimes.environment import program_of
 
 
 def test_exit_code_and_last_words(bench: Any) -> None:
@@ -250,7 +250,8 @@ def test_no_room_for_the_log_is_not_final(bench: Any) -> None:
     ],
 )
 def test_only_what_is_certain_counts_as_missing(tmp_path: Path, command: Any, missing: str) -> None:
-    assert missing_command(command, str(tmp_path), os.environ["PATH"]) == missing
+    word, file = program_of(command, str(tmp_path), os.environ["PATH"])
+    assert (word if not file else "") == missing
 
 
 def test_a_command_of_a_check(bench: Any, apoll: Any) -> None:
@@ -368,5 +369,69 @@ def test_no_descriptors_left_is_a_failed_start_and_no_stray(bench: Any, monkeypa
         (failed,) = bench.events
         assert isinstance(failed, StartFailed)
         assert not failed.final
+
+    bench.run(test)
+
+
+def program(folder: Path, says: str, mode: int = 0o755) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "tool").write_text(f"#!/bin/sh\necho {says} as $0\n")
+    (folder / "tool").chmod(mode)
+
+
+def test_a_program_is_looked_for_at_each_start(bench: Any) -> None:
+    """Also in a folder of the PATH that counts from the service's; what comes or goes meanwhile is noticed."""
+    early, late, own = bench.root / "early", bench.root / "late", bench.root / "own"
+    (early / "tool").mkdir(parents=True)
+    search = f"bin:{early}:{late}:{os.environ['PATH']}"
+    service = bench.service(("tool",), path=str(own), environment={"PATH": search})
+    own.mkdir()
+
+    async def runs(run: int) -> str:
+        bench.events.clear()
+        await bench.runtime.start(service, run, os.environ, bench.events.append)
+        if isinstance(bench.events[0], StartFailed):
+            return str(bench.events[0].reason)
+        return str((await bench.event(Exited)).words[-1])
+
+    async def test() -> None:
+        assert "tool: command not found" in await runs(1)
+        program(late, "late")
+        assert await runs(2) == f"late as {late}/tool"
+        (early / "tool").rmdir()
+        program(early, "never", mode=0o644)
+        assert await runs(3) == f"late as {late}/tool"
+        program(early, "early")
+        assert await runs(4) == f"early as {early}/tool"
+        (own / "bin").mkdir()
+        program(own / "bin", "own")
+        assert await runs(5) == f"own as {own}/bin/tool"
+        for folder in (early, late, own / "bin"):
+            (folder / "tool").unlink()
+        assert "tool: command not found" in await runs(6)
+
+    bench.run(test)
+
+
+def test_a_program_is_called_what_the_manifest_calls_it(bench: Any) -> None:
+    async def test() -> None:
+        await bench.start(bench.service(("sh", "-c", "cat /proc/$$/cmdline | tr '\\0' ' '; exit 1")))
+        assert (await bench.event(Exited)).words[-1].startswith("sh -c cat")
+
+    bench.run(test)
+
+
+def test_one_that_ends_before_it_is_watched_is_noticed(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    spawn = process.spawn
+
+    def and_wait(*given: Any) -> int:
+        pid = spawn(*given)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return pid
+
+    async def test() -> None:
+        monkeypatch.setattr(process, "spawn", and_wait)
+        await bench.start(bench.service("exit 7"))
+        assert (await bench.event(Exited)).code == 7
 
     bench.run(test)

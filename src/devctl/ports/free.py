@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 
-_ADDRESSES = (
-    (socket.AF_INET, "127.0.0.1"),
+_EVERYWHERE = (
     (socket.AF_INET, "0.0.0.0"),  # noqa: S104 - nothing listens: the bind is only tried
-    (socket.AF_INET6, "::1"),
     (socket.AF_INET6, "::"),
+)
+_ADDRESSES = (
+    _EVERYWHERE  # which Linux refuses beside a listener at any address
+    if sys.platform == "linux"
+    else (*_EVERYWHERE, (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 )
 
 

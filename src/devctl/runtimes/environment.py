@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import shlex
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,17 +51,26 @@ def arguments_of(command: str | tuple[str, ...]) -> list[str]:
     return ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
 
 
-def missing_command(command: str | tuple[str, ...], path: str, search: str | None) -> str:
-    """The program that ``command`` begins with when it certainly cannot be found, else "".
+def program_of(command: str | tuple[str, ...], path: str, search: str | None) -> tuple[str, str]:
+    """The program that ``command`` begins with, as it is written, and its file, "" when it certainly cannot be found.
 
-    ``path`` is the folder it runs in, ``search`` the PATH. Of a shell command only a plain first word is judged.
+    ``path`` is the folder it runs in, ``search`` the PATH. Of a shell command only a plain first word is judged; for
+    others both are "".
     """
     word = _first_word(command) if isinstance(command, str) else command[0]
-    if not word:
-        return ""
+    return word, _file_of(word, path, search) if word else ""
+
+
+def _file_of(word: str, path: str, search: str | None) -> str:
+    """The file that is executed for it, as the C library finds it: a folder of the PATH that is no whole path counts
+    from ``path``. "" when there is none. Looked for anew each time: programs come and go."""
     if "/" in word:
-        return "" if (Path(path) / word).exists() else word
-    return "" if shutil.which(word, path=search) else word
+        return word if (Path(path) / word).exists() else ""
+    for folder in (os.environ.get("PATH", os.defpath) if search is None else search).split(os.pathsep):
+        file = os.path.join(path, folder, word)  # noqa: PTH118 - twenty folders at every start
+        if os.access(file, os.X_OK) and not os.path.isdir(file):  # noqa: PTH112 - as above
+            return file
+    return ""
 
 
 def _first_word(command: str) -> str:
@@ -75,11 +83,14 @@ def _first_word(command: str) -> str:
     return "" if _SHELL_WORDS.fullmatch(words[0]) else words[0]
 
 
-def check(spec: ProcessSpec, environment: Mapping[str, str]) -> None:
-    """Raise the DevctlError of what certainly cannot be started."""
+def check(spec: ProcessSpec, environment: Mapping[str, str]) -> str | None:
+    """The file to execute where that is known, so that nobody looks for it again. Raises the DevctlError of what
+    certainly cannot be started."""
     if not Path(spec.path).is_dir():
         hint = "correct `path` in services.yaml, or get the sources"
         raise DevctlError("its folder does not exist", where=spec.path, why=os.strerror(errno.ENOENT), hint=hint)
-    if word := missing_command(spec.command, spec.path, environment.get("PATH")):
+    word, file = program_of(spec.command, spec.path, environment.get("PATH"))
+    if word and not file:
         hint = f"install {word}, or correct `command` in services.yaml"
         raise DevctlError(f"{word}: command not found", why=f"looked for it in {spec.path} and PATH", hint=hint)
+    return file if isinstance(spec.command, tuple) and "PATH" in environment else None

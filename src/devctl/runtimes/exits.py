@@ -22,12 +22,15 @@ class Exits:
         self._queue: Any = None
         self._waiting: dict[int, dict[object, Callable[[], None]]] = {}
 
-    def watch(self, who: Key, on_exit: Callable[[], None]) -> Cancel:
-        """Call ``on_exit`` when that very process has ended (a zombie has). Returns what calls it off."""
+    def watch(self, who: Key, on_exit: Callable[[], None], child: bool = False) -> Cancel:
+        """Call ``on_exit`` when that very process has ended (a zombie has). Returns what calls it off.
+
+        ``child``: it is one of ours that is not reaped yet, so nobody else can have its pid.
+        """
         loop = asyncio.get_running_loop()
         if hasattr(os, "pidfd_open"):
             try:
-                return self._by_pidfd(loop, who, on_exit)
+                return self._by_pidfd(loop, who, on_exit, child)
             except ProcessLookupError:
                 return loop.call_soon(on_exit).cancel
             except OSError:
@@ -36,9 +39,9 @@ class Exits:
             return self._by_kqueue(loop, who, on_exit)
         return _by_polling(loop, who, on_exit)
 
-    def _by_pidfd(self, loop: asyncio.AbstractEventLoop, who: Key, on_exit: Callable[[], None]) -> Cancel:
+    def _by_pidfd(self, loop: asyncio.AbstractEventLoop, who: Key, on_exit: Callable[[], None], child: bool) -> Cancel:
         handle = os.pidfd_open(who[0])
-        if not _is(who):
+        if not child and not _is(who):
             os.close(handle)
             return loop.call_soon(on_exit).cancel
 

@@ -78,16 +78,16 @@ class ProcessRuntime:
             raise DevctlError("it was stopped before it began" if spec else "it is no native process")
         mark = f"{self._workspace}/{service.name}/{run}"
         environment = environment_of(spec, given, mark)
-        check(spec, environment)
+        file = check(spec, environment)
         self._logs.mark_run(service.name)
         output = self._logs.open(service.name)
         try:
-            pid = spawn(arguments_of(spec.command), spec.path, environment, output)
+            pid = spawn(arguments_of(spec.command), spec.path, environment, output, file)
         finally:
             os.close(output)
         try:
             who = host.identity(pid)
-            self._watch(Run(service, run, who, self._tree(service.name, who), emit, environment), mark)
+            self._watch(Run(service, run, who, self._tree(service.name, who), emit, environment), mark, child=True)
         except OSError:
             os.killpg(pid, signal.SIGKILL)  # nobody would know of it
             os.waitpid(pid, 0)
@@ -98,11 +98,11 @@ class ProcessRuntime:
         leader = (who.pid, who.start) if who else None
         return Tree(f"{self._workspace}/{name}/", leader, watched and who is not None)
 
-    def _watch(self, run: Run, mark: str) -> None:
+    def _watch(self, run: Run, mark: str, child: bool = False) -> None:
         key = (run.who.pid, run.who.start)
         self._scanner.remember(key, mark)
         self._runs[run.service.name] = run
-        run.cancel = self._exits.watch(key, lambda: self._leader_ended(run))
+        run.cancel = self._exits.watch(key, lambda: self._leader_ended(run), child=child)
 
     def _leader_ended(self, run: Run) -> None:
         run.code = signals.peek(run.who.pid)
@@ -241,16 +241,18 @@ class ProcessRuntime:
         self._exits.close()
 
 
-def spawn(arguments: list[str], path: str, environment: Mapping[str, str], output: int) -> int:
+def spawn(arguments: list[str], path: str, environment: Mapping[str, str], output: int, file: str | None = None) -> int:
     """Start a process as leader of a new session and return its pid; the caller reaps it. Raises OSError.
 
+    ``file``: what is executed, to be looked for when None.
     Its stdin is a pipe that it holds open for writing itself: it never ends and never has anything to read.
     """
     stdin = host.endless()
     try:
         child = subprocess.Popen(
-            arguments, cwd=path, env=environment, stdin=stdin, stdout=output, stderr=output, start_new_session=True
-        )
+            arguments, executable=file, cwd=path, env=environment, stdin=stdin, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
     finally:
         os.close(stdin)
     host.restore_open_files(child.pid)

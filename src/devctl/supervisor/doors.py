@@ -22,7 +22,7 @@ SHORTEST, LONGEST = 0.002, 0.1
 """Bounds of that gap, in seconds."""
 STALE = 0.5
 """Seconds after which a look counts for nothing."""
-COST = 30
+COST = 60
 """The gap is at least so many times what the last look took."""
 TRY = 0.0003
 """What trying one port takes, in seconds (a refused connection and its task): a look is worth it while it takes no
