@@ -12,9 +12,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+import msgspec
 
 from devctl.errors import DevctlError, Exit
 
@@ -28,8 +29,7 @@ LINGER = 0.5
 _LAST = 15
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """How a command ended: its exit code (negative: the signal), and what it wrote."""
 
     code: int
@@ -37,8 +37,7 @@ class Result:
     err: str = ""
 
 
-@dataclass(frozen=True)
-class Raw:
+class Raw(msgspec.Struct, frozen=True):
     """As Result, with the bytes as they came: file names may be no text."""
 
     code: int

@@ -109,6 +109,7 @@ def test_a_quick_command_loads_nothing_heavy(place: Any, free_port: Any) -> None
     for words in (["status"], ["status", "--json"], ["why", "a"]):
         assert loaded(place, *words) & {*HEAVY, *UNNEEDED} == set(), words
     assert "json" not in loaded(place, "status")
+    assert loaded(place, "up") & {"typer", "rich", "dataclasses", "inspect", "typing_extensions"} == set()
     modules = loaded(place, "--help")
     assert modules & {*HEAVY, "rich"} == set()
     assert not [name for name in modules if name in {verb.module for verb in VERBS.values()}]

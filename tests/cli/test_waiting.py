@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from devctl.api.protocol import Snapshot
 from devctl.cli.outcome import is_settled
@@ -41,7 +41,7 @@ class Pull:
         self.sight = replace(self.sight, asking=("origin",))
 
     def end(self, **changes: object) -> None:
-        self.sight = replace(self.sight, asking=(), over=True, **changes)  # type: ignore[arg-type]
+        self.sight = replace(self.sight, asking=(), over=True, **changes)
         self.wake()
 
 

@@ -7,9 +7,10 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from devctl.api.protocol import Renew, Up
 from devctl.cli.place import Place
@@ -195,7 +196,7 @@ class Pull:
 
     def _see(self, **changes: object) -> None:
         with self._changing:
-            self.sight = replace(self.sight, **changes)  # type: ignore[arg-type]
+            self.sight = replace(self.sight, **changes)
         self._wake()
 
 

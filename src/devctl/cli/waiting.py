@@ -6,10 +6,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from devctl.api.protocol import Snapshot
 from devctl.core.model import Runtime

@@ -4,8 +4,10 @@ are drawn. Pure; moments are monotonic seconds and come in from outside."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from devctl.api.protocol import Snapshot
 from devctl.core.explain import sentence
@@ -27,8 +29,7 @@ class Tone(StrEnum):
     BAD = "bad"
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """One thing that happened to a service: ``text`` follows its name; ``evidence`` are log lines."""
 
     service: str
@@ -38,8 +39,7 @@ class Note:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """Everything a waiting screen shows. ``began`` is when the command asked; ``setups`` when setups were first seen
     to run; ``waited`` for which services a wait was already told; ``alone`` each one's verdict, the others not looked
     at. ``wanted``: what the supervisor keeps up, None before it has said so. ``sight``: the pull beside it, None where
@@ -48,14 +48,14 @@ class Progress:
     manifest: Manifest
     names: tuple[str, ...]
     began: float
-    states: Mapping[str, ServiceState] = field(default_factory=dict)
-    alone: Mapping[str, Verdict] = field(default_factory=dict)
-    holds: Mapping[str, Hold] = field(default_factory=dict)
-    setups: Mapping[str, float] = field(default_factory=dict)
+    states: Mapping[str, ServiceState] = {}
+    alone: Mapping[str, Verdict] = {}
+    holds: Mapping[str, Hold] = {}
+    setups: Mapping[str, float] = {}
     waited: frozenset[str] = frozenset()
     wanted: frozenset[str] | None = None
     sight: Sight | None = None
-    aftermath: Aftermath = field(default_factory=Aftermath)
+    aftermath: Aftermath = Aftermath()
     renewals: int = 0
 
     @property

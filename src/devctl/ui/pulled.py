@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from devctl.core.model import Manifest
 from devctl.core.state import AnyEvent, ServiceState, SetupDone, SourcesChanged, State, StopFor, Stopping
@@ -14,8 +15,7 @@ from devctl.ui.theme import COLOURS, FAINT, STRONG, Glyphs, Look
 from devctl.ui.words import clean, count, duration, listing
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """One sentence about a repository: ``text`` follows its name. ``good``: something came."""
 
     subject: str
@@ -24,8 +24,7 @@ class Told:
     good: bool = False
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(msgspec.Struct, frozen=True):
     """The pull at one moment. ``asking``: remotes that have not answered, for which at most ``limit`` seconds are
     waited; ``commits``: how many touched each service; ``renewals``: which of the supervisor's renewals it waits for;
     ``manifest`` and ``names``: as they are from now on, where the pull changed them."""
@@ -33,20 +32,19 @@ class Sight:
     asking: tuple[str, ...] = ()
     limit: float = 0.0
     told: tuple[Told, ...] = ()
-    commits: Mapping[str, int] = field(default_factory=dict)
+    commits: Mapping[str, int] = {}
     renewals: int = 0
     manifest: Manifest | None = None
     names: tuple[str, ...] = ()
     over: bool = False
 
 
-@dataclass(frozen=True)
-class Aftermath:
+class Aftermath(msgspec.Struct, frozen=True):
     """What the pulled commits set in motion, gathered from events: what was redone, and how services began anew."""
 
     looked: frozenset[str] = frozenset()
-    redone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    anew: Mapping[str, str] = field(default_factory=dict)
+    redone: Mapping[str, tuple[str, ...]] = {}
+    anew: Mapping[str, str] = {}
 
 
 def follow(before: Aftermath, events: Iterable[AnyEvent], states: Mapping[str, ServiceState]) -> Aftermath:

@@ -161,7 +161,7 @@ class Screen:
         return self._size()[1]
 
     def _size(self) -> tuple[int, int]:
-        """As it is now: rich would remember what COLUMNS said at the beginning."""
+        """As it is now. COLUMNS and LINES are asked where the stream itself has no size."""
         try:
             size = os.get_terminal_size(self.stream.fileno())
         except OSError:
