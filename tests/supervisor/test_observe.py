@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from types import SimpleNamespace
 
 import msgspec
@@ -13,7 +14,8 @@ from devctl.core.lifecycle import step
 from devctl.core.model import HealthCheck, LogProbe, Runtime, Service, TcpProbe
 from devctl.core.state import AnyEvent, Health, ProbeFailed, ProbePassed, ServiceState, State
 from devctl.supervisor import observe
-from devctl.supervisor.observe import LONGEST, PER_WAITER, SHARE, SHORTEST, Observer, gap, rest
+from devctl.supervisor.beat import BEAT
+from devctl.supervisor.observe import CLOSE, FEW, LONGEST, PER_WAITER, SHARE, SHORTEST, Observer, gap, pause, rest
 
 Poll = Callable[..., Awaitable[object]]
 CHECK = HealthCheck(probe=TcpProbe(host="h", port=1), period=0.01, start_period=60.0)
@@ -248,6 +250,29 @@ def test_a_period_counts_from_begin_to_begin(period: float, took: float, left: f
     assert rest(period, took) == pytest.approx(left)
 
 
+@pytest.mark.parametrize("watched", [1, 50, 51, 1000])
+@pytest.mark.parametrize("period", [1.0, 2.5, 5.0, 60.0])
+def test_services_are_probed_at_moments_they_share_and_no_later_than_their_period(period: float, watched: int) -> None:
+    beat = BEAT if watched <= FEW else CLOSE
+    for offset in (0.0, 0.0003, 0.06, 0.13, 0.2499, 0.25):
+        now, begins = 1000.0 + offset, []
+        for took in (0.0, 0.0004, 0.02, 0.0001):
+            late = 0.0007  # as a timer is
+            now += took
+            left = pause(period, took, now, watched)
+            assert left <= period - took + 0.001
+            assert left > period - took - beat
+            now += left + late
+            begins.append(now)
+        assert all((begin - late + 1e-6) % beat < 2e-6 for begin in begins)
+        assert [later - sooner for sooner, later in pairwise(begins)] == pytest.approx([period] * 3)
+
+
+@pytest.mark.parametrize(("period", "took"), [(0.01, 0.0), (0.5, 0.0), (1.3, 0.0), (0.7, 0.1), (1.0, 0.9), (1.0, 30.0)])
+def test_a_period_between_those_moments_and_a_short_rest_are_kept_to(period: float, took: float) -> None:
+    assert pause(period, took, 1000.1, 5) == rest(period, took)
+
+
 def test_a_probe_that_takes_its_time_is_part_of_the_period(apoll: Poll) -> None:
     """How long each took is what the next pause is reckoned from."""
 
@@ -274,6 +299,6 @@ def test_a_probe_that_takes_its_time_is_part_of_the_period(apoll: Poll) -> None:
 
     def noted(period: float, took: float) -> float:
         rests.append((period, took))
-        return 0.001
+        return 0.001  # too short to be shared
 
     asyncio.run(life())

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-PERIOD = 0.25
+from devctl.supervisor.beat import BEAT, shared
+
+PERIOD = BEAT
 """Seconds between looks at the logs, which is also how precisely a line's time is known."""
 RESERVE = 16_000_000
 """Free bytes below which the disk counts as full (on a small file system: a quarter of it)."""
@@ -36,7 +38,8 @@ async def keep_logs(logs: HasLogs) -> None:
             await asyncio.to_thread(logs.rotate, name)
         if disk_is_full(logs.folder):
             await asyncio.to_thread(make_room, logs)
-        await asyncio.sleep(max(PERIOD, (time.perf_counter() - begun) * 100))
+        due = (time.perf_counter() - begun) * 100
+        await asyncio.sleep(due if due > PERIOD else shared(PERIOD, time.monotonic()))
 
 
 def disk_is_full(folder: Path) -> bool:

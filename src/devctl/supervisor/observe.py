@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from devctl.core.model import HealthCheck, LogProbe, Service
 from devctl.core.state import AnyEvent, Health, ProbeFailed, ProbePassed, ServiceState, State
+from devctl.supervisor.beat import BEAT, shared
 from devctl.supervisor.doors import Doors, port_of
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,9 @@ once leave the machine to do the starting."""
 SURE, SURE_PER_WAITER = 1.0, 0.003
 """Seconds after which a service whose port seems shut is tried nevertheless: one, or three thousandths for each that is
 waited for."""
+
+FEW, CLOSE = 50, BEAT / 5
+"""So many services may all be probed at the same moment; moments shared by more are closer together, in seconds."""
 
 ALIVE_FOR = 1.0
 """Seconds a service with no health check must live to count as up (supervisord's startsecs)."""
@@ -40,6 +44,14 @@ def rest(period: float, took: float) -> float:
     """Seconds until the next probe of a service that is up, after one that took so long: a period counts from begin to
     begin, so a hung server is noticed no later for each probe that it lets run out; a tenth of it is left free."""
     return max(period - took, period / 10)
+
+
+def pause(period: float, took: float, now: float, watched: int) -> float:
+    """``rest``, cut so that probes of many services wake the machine together; a period that is no multiple of their
+    moments' distance would be shortened each time, and stays as it is."""
+    left, beat = rest(period, took), BEAT if watched <= FEW else CLOSE
+    whole = abs(period / BEAT - round(period / BEAT)) < 1e-6
+    return shared(left, now, beat) if whole and left > 2 * BEAT else left
 
 
 class Observer:
@@ -123,7 +135,7 @@ class Observer:
         missed = state.health is Health.HEALTHY and state.misses > 0
         took = 0.0
         while True:
-            await asyncio.sleep(rest(health.period, took))
+            await asyncio.sleep(pause(health.period, took, time.monotonic(), len(self._watches)))
             begun = time.monotonic()
             reason = await self._ask(service, state)
             took = time.monotonic() - begun
