@@ -14,7 +14,7 @@ from devctl.core.lifecycle import step
 from devctl.core.model import HealthCheck, LogProbe, Runtime, Service, TcpProbe
 from devctl.core.state import AnyEvent, Health, ProbeFailed, ProbePassed, ServiceState, State
 from devctl.supervisor import observe
-from devctl.supervisor.beat import BEAT
+from devctl.supervisor.beat import BEAT, shared
 from devctl.supervisor.observe import CLOSE, FEW, LONGEST, PER_WAITER, SHARE, SHORTEST, Observer, gap, pause, rest
 
 Poll = Callable[..., Awaitable[object]]
@@ -266,6 +266,11 @@ def test_services_are_probed_at_moments_they_share_and_no_later_than_their_perio
             begins.append(now)
         assert all((begin - late + 1e-6) % beat < 2e-6 for begin in begins)
         assert [later - sooner for sooner, later in pairwise(begins)] == pytest.approx([period] * 3)
+
+
+def test_who_wakes_a_breath_before_the_moment_stays_with_it() -> None:
+    assert shared(1.0, 1000.25 - 1e-7) == pytest.approx(1.0, abs=1e-6)
+    assert shared(1.0, 1000.25 + 1e-7) == pytest.approx(1.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(("period", "took"), [(0.01, 0.0), (0.5, 0.0), (1.3, 0.0), (0.7, 0.1), (1.0, 0.9), (1.0, 30.0)])
