@@ -114,6 +114,7 @@ def test_refused(probing: Any, free_port: Callable[[], int]) -> None:
     async def test(prober: Prober) -> None:
         for probe in (http(port), service(TcpProbe(host="localhost", port=port))):
             assert await prober.check(probe) == f"connection refused on localhost:{port}"
+            assert type(await prober.check(probe)) is str, "it is journalled: a subclass would not be encoded"
         assert prober._http._httpx is None, "a refused port costs no client"
 
     probing(test)

@@ -58,7 +58,7 @@ class HttpCheck:
         heard = [address for address, reason in reasons.items() if not isinstance(reason, _Unheard)]
         if len(heard) > 1:
             self._addresses.prefer(host, port, heard[-1])
-        return reasons[heard[-1]] if heard else next(iter(reasons.values()))
+        return str(reasons[heard[-1]] if heard else next(iter(reasons.values())))  # plain again: it is journalled
 
     async def _timed(
         self, client: httpx.AsyncClient | None, url: SplitResult, address: str, probe: HttpProbe, timeout: float
