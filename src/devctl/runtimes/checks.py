@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import tempfile
 from collections.abc import Callable, Mapping
 
 from devctl.runtimes import host, signals
@@ -31,6 +30,8 @@ class Checks:
 
         Raises TimeoutError after ``timeout`` seconds and OSError when it cannot be started.
         """
+        import tempfile  # 3 ms of a supervisor's start
+
         with tempfile.TemporaryFile() as output:
             pid = self._spawn(arguments_of(command), path, environment, output.fileno())
             self.pids.add(pid)

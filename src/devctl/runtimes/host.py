@@ -12,7 +12,6 @@ import functools
 import os
 import resource
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -292,6 +291,8 @@ def endless() -> int:
 
 
 def _endless_fifo() -> int:
+    import tempfile  # 3 ms, and this is for a Mac
+
     name = Path(tempfile.gettempdir()) / f"devctl-{os.getpid()}-{os.urandom(8).hex()}"
     os.mkfifo(name, 0o600)
     try:
