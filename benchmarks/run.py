@@ -36,23 +36,28 @@ def main() -> int:
         folder = options.output.resolve()
     if options.report:
         return _write(folder, readme=folder == HERE / "results")
+    try:
+        _install_and_measure(options, folder / "results.json")
+    except KeyboardInterrupt:
+        say("interrupted; the items that were done are kept")
+        if (folder / "results.json").exists():
+            _write(folder, readme=False)
+        return 130
+    return 0 if options.install else _write(folder, readme=folder == HERE / "results")
+
+
+def _install_and_measure(options: argparse.Namespace, path: Path) -> None:
     if left := sweep():
         say(f"cleared what a killed run had left: {', '.join(left)}")
     there, missing = gather(options.peers)
     if options.install:
-        return 0
+        return
     versions = {peer.name: peer.version() for peer in there}
     begun = time.monotonic()
-    try:
-        for item in items.ALL:
-            if not options.items or item.key in options.items:
-                _measure(item, there, versions, missing, folder / "results.json", options.quick)
-    except KeyboardInterrupt:
-        say("interrupted; the items that were done are kept")
-        _write(folder, readme=False)
-        return 130
+    for item in items.ALL:
+        if not options.items or item.key in options.items:
+            _measure(item, there, versions, missing, path, options.quick)
     say(f"all done in {time.monotonic() - begun:.0f} s")
-    return _write(folder, readme=folder == HERE / "results")
 
 
 def arguments() -> argparse.Namespace:

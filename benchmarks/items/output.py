@@ -21,12 +21,14 @@ LIMIT = 20.0
 
 
 class Output(Item):
-    """The service's own time to print, against its time into a file right before; then its log is read and followed."""
+    """The service's own time to print, against its time into a file right before and right after, each with a disk that
+    has nothing left to write; then its log is read and followed."""
 
     key = "output"
     title = "A service that prints much"
     metrics = (
         Metric("slowdown", "its time against a file", "×"),
+        Metric("noise", "the file itself, after against before", "×"),
         Metric("printing", "its time", "s"),
         Metric("tail", "last 1,000 lines", "ms"),
         Metric("follow", "line printed → shown", "ms", spread=True),
@@ -38,21 +40,24 @@ class Output(Item):
 
     def cases(self, quick: bool) -> list[Case]:
         size, title = (20_000_000, "20 MB") if quick else (1_000_000_000, "1 GB")
-        return [Case("print", title, 1 if quick else 3, {"size": size, "lines": 3 if quick else 10})]
+        return [Case("print", title, 1 if quick else 5, {"size": size, "lines": 3 if quick else 10})]
 
     def measure(self, case: Case, label: str, peer: Peer) -> Values:
         work = shapes.flat(1, 0.05, case.params["size"])
         with stage(2) as at:
-            alone = _alone(at, work.services[0])
+            before = _alone(at, work.services[0])
+            os.sync()
             bring_up(peer, at, Wanted(work), say=False)
             spent = _printed(at, LIMIT)
-            values: Values = {"slowdown": spent / alone, "printing": spent}
+            values: Values = {"printing": spent}
             time.sleep(1.0)  # a tool that reads behind catches up
             if (shown := _tail(at, peer.tail(at, "s0", LINES))) is not None:
                 values["tail"] = shown
             if latencies := _follow(at, peer.follow(at, "s0"), case.params["lines"]):
                 values["follow"] = latencies
-        return values
+        with stage(2) as at:
+            after = _alone(at, work.services[0])
+        return values | {"slowdown": spent / ((before + after) / 2), "noise": after / before}
 
     def figures(self, found: Summaries) -> list[Figure]:
         mine = median(found, "print", DEVCTL, "slowdown")
@@ -65,6 +70,7 @@ class Output(Item):
 
 def _alone(at: Stage, spec: shapes.Spec) -> float:
     """Seconds that the service takes to print into a file; it is ended then."""
+    os.sync()
     with (at.folder / "alone.log").open("wb") as log:
         child = subprocess.Popen(argv_of(at, spec, at.first_port), cwd=at.folder, env=at.env, stdout=log)
         at.children.append(child)

@@ -29,9 +29,14 @@ class Recovery(Item):
     )
 
     def cases(self, quick: bool) -> list[Case]:
-        hang = {"signal": signal.SIGUSR1, "needs": "hang"}
+        hang = {"signal": signal.SIGUSR1, "needs": "hang", "limit": 90.0}
         cases = [
-            Case("crash", "crashed", 1 if quick else 3, {"signal": signal.SIGKILL, "needs": "crash", "period": 0.0}),
+            Case(
+                "crash",
+                "crashed",
+                1 if quick else 3,
+                {"signal": signal.SIGKILL, "needs": "crash", "period": 0.0, "limit": 20.0},
+            ),
             Case("hang-1", "hung, probed every 1 s", 1 if quick else 2, {**hang, "period": 1.0}),
         ]
         return cases if quick else [*cases, Case("hang", "hung, at defaults", 1, {**hang, "period": None})]
@@ -44,7 +49,7 @@ class Recovery(Item):
         with stage(8) as at:
             bring_up(peer, at, wanted)
             time.sleep(1.5)  # supervisord counts an earlier end as a failed start
-            return {"again": _again(at, case.params["signal"])}
+            return {"again": _again(at, case.params["signal"], case.params["limit"])}
 
     def figures(self, found: Summaries) -> list[Figure]:
         mine = median(found, "crash", DEVCTL, "again")
@@ -56,7 +61,7 @@ class Recovery(Item):
         ]
 
 
-def _again(at: Stage, what: int, timeout: float = 90.0) -> float:
+def _again(at: Stage, what: int, timeout: float) -> float:
     begun = time.monotonic()
     os.kill(at.journal.first("spawned")[VICTIM].pid, what)
 

@@ -7,9 +7,12 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+IDLE = 0.1
+"""The share of all cores' time that may be used on a machine at rest."""
 
 
 def now() -> str:
@@ -20,6 +23,24 @@ def now() -> str:
 def load() -> list[float]:
     """The load averages of the last 1, 5 and 15 minutes."""
     return [round(each, 2) for each in os.getloadavg()]
+
+
+def until_idle(patience: float, window: float = 0.25) -> float:
+    """Wait until less than IDLE was busy for ``window`` s, ``patience`` s at most; the share that was at last."""
+    deadline = time.monotonic() + patience
+    while True:
+        before = _ticks()
+        time.sleep(window)
+        used, all_ = (after - then for after, then in zip(_ticks(), before, strict=True))
+        busy = round(used / max(1, all_), 3)
+        if busy <= IDLE or time.monotonic() > deadline:
+            return busy
+
+
+def _ticks() -> tuple[int, int]:
+    """(used, all) ticks of all cores so far; waiting for a disk is no use of one."""
+    fields = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0].split()[1:9]]
+    return sum(fields) - fields[3] - fields[4], sum(fields)
 
 
 def machine() -> dict[str, object]:

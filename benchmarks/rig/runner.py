@@ -13,6 +13,8 @@ from rig import machine
 from rig.stage import FailedError
 
 Say = Callable[[str], None]
+REST = 15.0
+"""Seconds to wait, at most, for the machine to have done with what came before."""
 
 
 def run(item: Item, peers: list[Peer], entry: dict[str, Any], quick: bool, say: Say) -> None:
@@ -40,13 +42,17 @@ def _round(item: Item, case: Case, number: int, label: str, peer: Peer, say: Say
         "round": number,
         "at": machine.now(),
     }
-    sample["load"] = machine.load()[0]
+    sample["busy"] = machine.until_idle(REST)
     try:
         sample["values"] = item.measure(case, label, peer)
     except (FailedError, OSError, LookupError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
         sample["failed"] = str(error) if isinstance(error, FailedError) else f"{type(error).__name__}: {error}"
-    say(f"  {case.title}, {number + 1} of {case.rounds}: {label}: {_words(item, sample)}")
+    say(f"  {case.title}, {number + 1} of {case.rounds}: {label}: {_words(item, sample)}{_unrest(sample)}")
     return sample
+
+
+def _unrest(sample: dict[str, Any]) -> str:
+    return f" (begun with the machine {sample['busy']:.0%} busy)" if sample["busy"] > machine.IDLE else ""
 
 
 def _words(item: Item, sample: dict[str, Any]) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import items
 import pytest
+import run
 from items.base import Summaries
-from rig import chart, report, results, shapes, stats, table
+from rig import chart, machine, report, results, shapes, stats, table
 from rig.events import Journal
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -229,3 +232,26 @@ def test_a_figure_is_reached_or_not(key: str, medians: dict[str, Any], met: list
 def test_without_measurements_nothing_is_claimed(each: items.Item) -> None:
     assert each.figures({}) == []
     assert len({case.key for case in each.cases(quick=False)}) == len(each.cases(quick=False))
+
+
+def test_the_machine_is_waited_for_until_it_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([(0, 0), (90, 100), (90, 100), (95, 200)])
+    monkeypatch.setattr(machine, "_ticks", lambda: next(ticks))
+    assert machine.until_idle(60, 0.0) == 0.05
+    ticks = iter([(0, 0), (90, 100)])
+    assert machine.until_idle(-1, 0.0) == 0.9
+
+
+def test_ctrl_c_while_tools_are_installed_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "gather", interrupted)
+    monkeypatch.setattr(run, "sweep", list)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["bench", "--output", str(tmp_path / "results")])
+    assert run.main() == 130
+    assert "interrupted" in capsys.readouterr().out
+    assert not (tmp_path / "results").exists()
