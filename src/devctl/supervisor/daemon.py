@@ -88,6 +88,7 @@ class Supervisor:
         if leash is not None:
             asyncio.get_running_loop().add_reader(leash, self._let_go, leash)
         gc.freeze()
+        gc.enable()
         handover = await self.loop.run()
         await self.effects.close()
         self.loop.settle()
