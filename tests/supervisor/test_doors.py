@@ -10,7 +10,7 @@ import pytest
 
 from devctl.core.model import ExecProbe, HealthCheck, HttpProbe, LogProbe, Probe, Runtime, Service, TcpProbe
 from devctl.core.state import AnyEvent, Health, ProbeFailed, ProbePassed, ServiceState, State
-from devctl.supervisor import observe
+from devctl.supervisor import doors, observe
 from devctl.supervisor.doors import COST, STALE, TRY, Doors, port_of
 from devctl.supervisor.observe import Observer
 
@@ -136,14 +136,19 @@ def test_who_comes_after_long_waiters_is_looked_for_soon(apoll: Poll) -> None:
     asyncio.run(life())
 
 
-def test_a_dear_look_is_taken_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("took", "times"), [(3.0, 2 * COST), (1.0, 2 * COST), (0.9, COST)])
+def test_a_dear_look_is_taken_less_often(took: float, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "DEAR", 1.0)
+
     async def life() -> None:
         house = House()
-        house.doors._cost = 1.0
+        house.doors._cost = took
+        begun = asyncio.get_running_loop().time()
         waits = house.waits(1)
         await asyncio.sleep(0)
         assert house.doors._timer
-        assert house.doors._timer.when() - asyncio.get_running_loop().time() > 0.9 * COST
+        assert house.doors._timer.when() - begun >= took * times
+        assert house.doors._timer.when() - asyncio.get_running_loop().time() <= took * times
         waits.cancel()
 
     asyncio.run(life())

@@ -22,8 +22,9 @@ SHORTEST, LONGEST = 0.002, 0.1
 """Bounds of that gap, in seconds."""
 STALE = 0.5
 """Seconds after which a look counts for nothing."""
-COST = 60
-"""The gap is at least so many times what the last look took."""
+COST, DEAR = 30, 0.0002
+"""The gap is at least so many times what the last look took, and twice that for one that took longer than DEAR seconds:
+with hundreds of listeners there are that many services, of which one or another is ready at each look."""
 TRY = 0.0003
 """What trying one port takes, in seconds (a refused connection and its task): a look is worth it while it takes no
 more than trying each."""
@@ -86,7 +87,8 @@ class Doors:
     def _plan(self, loop: asyncio.AbstractEventLoop, since: float) -> None:
         """Look soon enough for who waits since then."""
         waited = time.monotonic() - since
-        due = loop.time() + max(min(max(waited * SHARE, SHORTEST), LONGEST), self._cost * COST)
+        least = self._cost * (COST if self._cost < DEAR else 2 * COST)
+        due = loop.time() + max(min(max(waited * SHARE, SHORTEST), LONGEST), least)
         if self._timer is not None:
             if self._timer.when() <= due:
                 return
