@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from devctl import launch
 from devctl.api.client import Client
 from devctl.api.protocol import Status
+from devctl.core.model import HealthCheck, HttpProbe
 
 
 @pytest.fixture
@@ -73,6 +76,57 @@ def test_a_module_of_the_workspace_is_not_taken_for_pythons(desk: Any) -> None:
         (desk.workspace.root / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
     with contextlib.chdir(desk.workspace.root):
         assert desk.client.ask(desk.up(desk.service("a"))).pid == desk.pid()
+
+
+TLS_SERVER = """
+import http.server, ssl, subprocess, sys
+subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+    "-days", "2", "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "chain.pem"], check=True)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("chain.pem", "key.pem")
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+
+
+def test_without_asyncios_ssl_it_still_speaks_https(desk: Any, free_port: Callable[[], int]) -> None:
+    port = free_port()
+    check = HealthCheck(probe=HttpProbe(url=f"https://localhost:{port}/"))
+    service = desk.service("a", (sys.executable, "-c", TLS_SERVER, str(port)), health=check)
+    assert desk.bring_up(service).states["a"].health == "healthy"
+
+
+STARTED = """
+import gc, sys
+name = sys.argv[0]
+sys.argv[0] = sys.argv.pop()
+import devctl.supervisor
+print(gc.isenabled(), "asyncio" in sys.modules, sys.modules.get("ssl", "not loaded"))
+import ssl
+print(ssl.OPENSSL_VERSION_INFO > (1,))
+"""
+
+
+@pytest.mark.parametrize(("argv", "found"), [("-m", "False True not loaded"), ("-c", "True False not loaded")])
+def test_only_what_is_started_as_a_supervisor_leaves_things_out(argv: str, found: str) -> None:
+    said = subprocess.check_output([sys.executable, "-c", STARTED, argv], text=True)
+    assert said.splitlines() == [found, "True"]
+
+
+LET_GO = """
+import gc, os, sys
+sys.argv[0] = "-m"
+from devctl.supervisor.daemon import main
+leash, theirs = os.pipe()
+os.close(theirs)
+print(gc.isenabled(), main(sys.argv[1], "demo", str(leash)), gc.isenabled())
+"""
+
+
+def test_it_collects_garbage_once_it_serves(tmp_path: Path) -> None:
+    said = subprocess.check_output([sys.executable, "-c", LET_GO, tmp_path], text=True)
+    assert said.split() == ["False", "0", "True"]
 
 
 def test_it_inherits_no_descriptor_of_the_shell(desk: Any) -> None:
