@@ -23,7 +23,7 @@ class Many(Item):
     )
 
     def cases(self, quick: bool) -> list[Case]:
-        sizes = {10: 1, 30: 1} if quick else {10: 2, 100: 2, 1000: 2}
+        sizes = {10: 1, 30: 1} if quick else {10: 2, 100: 1, 1000: 2}
         return [Case(f"n-{count}", f"{count} services", rounds, {"count": count}) for count, rounds in sizes.items()]
 
     def measure(self, case: Case, label: str, peer: Peer) -> Values:

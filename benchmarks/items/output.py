@@ -40,7 +40,7 @@ class Output(Item):
 
     def cases(self, quick: bool) -> list[Case]:
         size, title = (20_000_000, "20 MB") if quick else (1_000_000_000, "1 GB")
-        return [Case("print", title, 1 if quick else 5, {"size": size, "lines": 3 if quick else 10})]
+        return [Case("print", title, 1 if quick else 3, {"size": size, "lines": 3 if quick else 10})]
 
     def measure(self, case: Case, label: str, peer: Peer) -> Values:
         work = shapes.flat(1, 0.05, case.params["size"])
