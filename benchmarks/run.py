@@ -38,12 +38,12 @@ def main() -> int:
         return _write(folder, readme=folder == HERE / "results")
     try:
         _install_and_measure(options, folder / "results.json")
+        return 0 if options.install else _write(folder, readme=folder == HERE / "results")
     except KeyboardInterrupt:
         say("interrupted; the items that were done are kept")
         if (folder / "results.json").exists():
             _write(folder, readme=False)
         return 130
-    return 0 if options.install else _write(folder, readme=folder == HERE / "results")
 
 
 def _install_and_measure(options: argparse.Namespace, path: Path) -> None:

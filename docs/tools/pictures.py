@@ -2,7 +2,7 @@
 
 """Draws the README's pictures: Control Core's real manifest and made-up states, laid out by devctl's own screens.
 
-``python docs/tools/pictures.py`` writes docs/img/*.svg.
+``python docs/tools/pictures.py`` writes docs/img/*.svg; ``python docs/tools/pictures.py FOLDER`` writes them there.
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.terminal_theme import MONOKAI, TerminalTheme
-from rich.text import Text
+from rich.text import Text as RichText
 
 from devctl.api.protocol import Snapshot, Usage
 from devctl.core.model import Manifest, Runtime, Service
 from devctl.core.state import ContainerIdentity, Health, ProcessIdentity, ServiceState, State
 from devctl.manifest.load import load
+from devctl.ui.paint import painted
 from devctl.ui.progress import Progress
 from devctl.ui.summary import closing
 from devctl.ui.tables import dashboard
+from devctl.ui.text import Text
 from devctl.ui.theme import RICH
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,12 +50,12 @@ HISTORY = {
 }
 
 
-def main() -> None:
+def main(folder: Path) -> None:
     """Write every picture."""
     manifest = _manifest()
-    IMAGES.mkdir(exist_ok=True)
-    _write("up", "./dev up", _up(manifest))
-    _write("status", "./dev status", _status(manifest))
+    folder.mkdir(exist_ok=True)
+    _write(folder / "up.svg", "./dev up", _up(manifest))
+    _write(folder / "status.svg", "./dev status", _status(manifest))
 
 
 def _manifest() -> Manifest:
@@ -99,14 +102,14 @@ def _status(manifest: Manifest) -> list[Text]:
     return dashboard(manifest, snapshot, RICH, WIDTH)
 
 
-def _write(name: str, command: str, lines: Sequence[Text]) -> None:
+def _write(file: Path, command: str, lines: Sequence[Text]) -> None:
     console = Console(record=True, file=io.StringIO(), width=WIDTH, force_terminal=True, color_system="truecolor")
     for line in (Text("$ ", style="dim").append(command, style="bold"), *lines):
-        console.print(line, no_wrap=True, crop=True)
-    svg = console.export_svg(title="controlcore", theme=_theme(), unique_id=name)
+        console.print(RichText.from_ansi(painted(line)), no_wrap=True, crop=True)
+    svg = console.export_svg(title="controlcore", theme=_theme(), unique_id=file.stem)
     svg = re.sub(r"@font-face {.*?}", "", svg, flags=re.DOTALL)  # a picture fetches nothing
     svg = "\n".join(line.rstrip() for line in svg.splitlines() if line.strip()) + "\n"
-    (IMAGES / f"{name}.svg").write_text(svg, encoding="utf-8")
+    file.write_text(svg, encoding="utf-8")
 
 
 def _theme() -> TerminalTheme:
@@ -115,4 +118,4 @@ def _theme() -> TerminalTheme:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if sys.argv[1:] else IMAGES)

@@ -102,6 +102,14 @@ def test_the_diagrams_are_drawn_from_what_the_program_is(root: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_pictures_are_what_the_screens_draw(root: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, root / "docs/tools/pictures.py", tmp_path], check=True, timeout=60)
+    for drawn in ("up.svg", "status.svg"):
+        assert (tmp_path / drawn).read_text() == (root / "docs/img" / drawn).read_text(), (
+            "python docs/tools/pictures.py"
+        )
+
+
 @pytest.mark.parametrize("name", ["up", "status"])
 def test_a_picture_shows_a_healthy_control_core_and_fetches_nothing(root: Path, name: str) -> None:
     picture = (root / f"docs/img/{name}.svg").read_text(encoding="utf-8")

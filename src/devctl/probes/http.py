@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 _parts = functools.lru_cache(4096)(urlsplit)
 
 
-class _Unheard(str):
-    """A reason: nobody accepted there."""
-
-    __slots__ = ()
+class _Unheard(Exception):
+    """Nobody accepted there; says why."""
 
 
 class HttpCheck:
@@ -49,20 +47,26 @@ class HttpCheck:
         if addresses and not tried:
             return f"connection refused on {host}:{port}"
         client = None if plain else await self._client(local=is_local(host))
-        reasons: dict[str, str] = {}
+        reason = refused = ""
+        heard = []
         for address in tried or [host]:
-            reasons[address] = await self._timed(client, url, address, probe, timeout)
-            if not reasons[address]:
+            try:
+                reason = await self._timed(client, url, address, probe, timeout)
+            except _Unheard as error:
+                refused = refused or str(error)
+                continue
+            if not reason:
                 self._addresses.prefer(host, port, address)
                 return ""
-        heard = [address for address, reason in reasons.items() if not isinstance(reason, _Unheard)]
+            heard.append(address)
         if len(heard) > 1:
             self._addresses.prefer(host, port, heard[-1])
-        return str(reasons[heard[-1]] if heard else next(iter(reasons.values())))  # plain again: it is journalled
+        return reason or refused
 
     async def _timed(
         self, client: httpx.AsyncClient | None, url: SplitResult, address: str, probe: HttpProbe, timeout: float
     ) -> str:
+        """ "" or why not. Raises _Unheard for a plain URL."""
         try:
             async with asyncio.timeout(timeout):
                 if client is None:
@@ -123,7 +127,7 @@ async def _plainly(url: SplitResult, address: str, probe: HttpProbe, timeout: fl
     except TimeoutError:
         raise
     except OSError as error:
-        return _Unheard(refusal(error, url.hostname or "", url.port or 80))
+        raise _Unheard(refusal(error, url.hostname or "", url.port or 80)) from error
 
 
 def _judged(status: int, url: SplitResult, probe: HttpProbe) -> str:
