@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from rig import machine
 from rig.marked import SERVICE
 from rig.shapes import Spec, Work
 from rig.stage import FailedError, Stage
@@ -107,8 +108,14 @@ def port_of(at: Stage, work: Work, name: str) -> int:
 
 def argv_of(at: Stage, spec: Spec, port: int) -> list[str]:
     """A service's command."""
-    values = [spec.name, str(port), str(spec.delay), str(spec.stopping), str(at.journal.path), str(spec.bytes)]
-    return ["perl", str(SERVICE), *values]
+    return ["perl", str(SERVICE), *arguments_of(spec, port, str(at.journal.path))]
+
+
+def arguments_of(spec: Spec, port: int, events: str) -> list[str]:
+    """What service.pl is told; ``events`` is the file that it notes down in, where it runs."""
+    return [
+        spec.name, str(port), str(spec.delay), str(spec.stopping), events, str(spec.bytes), str(machine.clock_gettime()),
+    ]  # fmt: skip
 
 
 def shell_of(at: Stage, spec: Spec, port: int) -> str:

@@ -10,7 +10,7 @@ from rig import machine
 from rig.marked import SERVICE
 from rig.stage import Stage
 
-from peers.base import Argv, Peer, Wanted, numbered
+from peers.base import Argv, Peer, Wanted, arguments_of, numbered
 from peers.devctl import Devctl, health
 
 IMAGE = "BENCH_IMAGE"
@@ -23,16 +23,7 @@ def stack(at: Stage, wanted: Wanted, checked: bool) -> dict[str, Any]:
     """The Compose file. Docker's own health checks stand in it for Compose alone: devctl needs none."""
     services: dict[str, Any] = {}
     for spec, port in numbered(at, wanted.work):
-        command = [
-            "perl",
-            "/bench/service.pl",
-            spec.name,
-            str(port),
-            str(spec.delay),
-            str(spec.stopping),
-            "/bench/events",
-            "0",
-        ]
+        command = ["perl", "/bench/service.pl", *arguments_of(spec, port, "/bench/events")]
         condition = {"condition": "service_healthy"}
         services[spec.name] = {
             "image": os.environ.get(IMAGE, DEFAULT_IMAGE),
