@@ -7,6 +7,7 @@ and a short table into README.md. --quick and --peers make a trial, which writes
 from __future__ import annotations
 
 import argparse
+import compileall
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from rig import install, machine, report, results, runner
 from rig.stage import sweep
 
 HERE = Path(__file__).parent
+SOURCES = HERE.parent / "src"
 
 
 def main() -> int:
@@ -52,6 +54,7 @@ def _install_and_measure(options: argparse.Namespace, path: Path) -> None:
     there, missing = gather(options.peers)
     if options.install:
         return
+    compileall.compile_dir(SOURCES, quiet=1)  # as installing does, also where Python is told to write no bytecode
     versions = {peer.name: peer.version() for peer in there}
     begun = time.monotonic()
     for item in items.ALL:

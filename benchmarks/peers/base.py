@@ -113,9 +113,8 @@ def argv_of(at: Stage, spec: Spec, port: int) -> list[str]:
 
 def arguments_of(spec: Spec, port: int, events: str) -> list[str]:
     """What service.pl is told; ``events`` is the file that it notes down in, where it runs."""
-    return [
-        spec.name, str(port), str(spec.delay), str(spec.stopping), events, str(spec.bytes), str(machine.clock_gettime()),
-    ]  # fmt: skip
+    values = (spec.name, port, spec.delay, spec.stopping, events, spec.bytes, machine.clock_gettime())
+    return [str(value) for value in values]
 
 
 def shell_of(at: Stage, spec: Spec, port: int) -> str:

@@ -13,7 +13,7 @@ import items
 import pytest
 import run
 from items.base import Summaries
-from rig import chart, machine, report, results, shapes, stats, table
+from rig import chart, machine, marked, report, results, shapes, stats, table
 from rig.events import Journal
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -42,6 +42,17 @@ def entry(samples: list[dict[str, Any]]) -> dict[str, Any]:
         "machine": {**made, "node": "", "docker": "26"}, "missing": {"pitchfork": "needs cargo"},
         "load": [[0.1, 0, 0], [2.5, 0, 0]], "left_out": {"n": {"pm2": "no <b>"}}, "samples": samples,
     }  # fmt: skip
+
+
+def test_a_service_waits_for_no_module_of_perl() -> None:
+    lines = marked.SERVICE.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith(("use ", "require "))] == ["use strict;"]
+
+
+def test_a_machine_whose_clock_is_not_known_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "pdp11")
+    with pytest.raises(SystemExit, match=r"on pdp11: see rig/machine\.py"):
+        machine.clock_gettime()
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:

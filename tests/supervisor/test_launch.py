@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import subprocess
@@ -17,6 +18,7 @@ from devctl import launch
 from devctl.api.client import Client
 from devctl.api.protocol import Status
 from devctl.core.model import HealthCheck, HttpProbe
+from devctl.core.state import State
 
 
 @pytest.fixture
@@ -97,6 +99,60 @@ def test_without_asyncios_ssl_it_still_speaks_https(desk: Any, free_port: Callab
     assert desk.bring_up(service).states["a"].health == "healthy"
 
 
+COMMAND = str(Path(sys.executable).with_name("devctl"))
+
+
+@pytest.fixture
+def commanded(desk: Any) -> Callable[..., int]:
+    """``devctl up`` as a program of its own, by these words, in the desk's workspace; the supervisor's pid."""
+    root = desk.workspace.root
+    services = {"a": {"path": ".", "command": ["sleep", "1000"]}}
+    (root / "services.yaml").write_text(f"name: {desk.workspace.name}\nservices: {json.dumps(services)}\n")
+
+    def run(*words: str, **more: Any) -> int:
+        subprocess.run([*(words or (COMMAND,)), "up"], cwd=root, check=True, timeout=60, capture_output=True, **more)
+        pid: int = desk.pid()
+        return pid
+
+    return run
+
+
+def test_what_a_command_copies_itself_into_calls_itself_a_supervisor(desk: Any, commanded: Callable[..., int]) -> None:
+    shown = Path(f"/proc/{commanded()}/cmdline").read_bytes().rstrip(b"\0").decode()
+    assert f"devctl: supervisor of {desk.workspace.name}".startswith(shown)
+    assert shown.startswith("devctl: supervisor")
+
+
+def test_a_command_that_is_copied_gives_nothing_of_its_own_away(desk: Any, commanded: Callable[..., int]) -> None:
+    theirs, ours = os.pipe()
+    try:
+        pid = commanded(pass_fds=[ours])
+        own = Path(f"/proc/self/fd/{ours}").readlink()
+        held = [each.readlink() for each in Path(f"/proc/{pid}/fd").iterdir()]
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    assert own not in held
+    assert held.count(desk.workspace.supervisor_log) == 2
+    assert os.getsid(pid) == pid
+    assert Path(f"/proc/{pid}/cwd").resolve() == desk.workspace.root
+
+
+def test_nor_does_a_copy_take_a_module_of_the_workspace_for_pythons(desk: Any, commanded: Callable[..., int]) -> None:
+    (desk.workspace.root / "asyncio.py").write_text("raise SystemExit('the wrong module')\n")
+    commanded(sys.executable, "-m", "devctl")
+    assert desk.workspace.supervisor_log.read_text().count("Traceback") == 0
+    assert desk.client.ask(Status()).states["a"].state == State.RUNNING
+
+
+def test_where_threads_run_nothing_is_copied(desk: Any, ahead: Path) -> None:
+    launch.ahead(None)
+    with Client(desk.workspace).early():
+        desk.client.ensure_running()
+        words = Path(f"/proc/{desk.pid()}/cmdline").read_bytes().split(b"\0")
+    assert words[1:4] == [b"-P", b"-m", b"devctl.supervisor.daemon"]
+
+
 STARTED = """
 import gc, sys
 name = sys.argv[0]
@@ -117,16 +173,17 @@ def test_only_what_is_started_as_a_supervisor_leaves_things_out(argv: str, found
 LET_GO = """
 import gc, os, sys
 sys.argv[0] = "-m"
+gc.set_threshold(100_000, 50, 50)
 from devctl.supervisor.daemon import main
 leash, theirs = os.pipe()
 os.close(theirs)
-print(gc.isenabled(), main(sys.argv[1], "demo", str(leash)), gc.isenabled())
+print(gc.isenabled(), main(sys.argv[1], "demo", str(leash)), gc.isenabled(), *gc.get_threshold())
 """
 
 
 def test_it_collects_garbage_once_it_serves(tmp_path: Path) -> None:
     said = subprocess.check_output([sys.executable, "-c", LET_GO, tmp_path], text=True)
-    assert said.split() == ["False", "0", "True"]
+    assert said.split() == ["False", "0", "True", "700", "10", "10"]
 
 
 def test_it_inherits_no_descriptor_of_the_shell(desk: Any) -> None:

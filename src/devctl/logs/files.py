@@ -8,8 +8,9 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from devctl.logs import index
 from devctl.logs.follow import Follow
@@ -42,8 +43,7 @@ def service_of(log: str) -> str:
     return log.partition(".")[0]
 
 
-@dataclass
-class _Track:
+class _Track(msgspec.Struct):
     """What is known of a log: its length, when it was seen to grow, the last time in its index, its run's offset."""
 
     size: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from devctl.core.model import Service
 from devctl.core.state import ProcessIdentity
@@ -12,8 +13,7 @@ from devctl.runtimes.exits import Cancel
 from devctl.runtimes.tree import Tree
 
 
-@dataclass(eq=False)
-class Run:
+class Run(msgspec.Struct, eq=False):
     """One run of a service, from its start or adoption until nothing of it is left."""
 
     service: Service
@@ -28,8 +28,7 @@ class Run:
     stopping: asyncio.Task[None] | None = None
 
 
-@dataclass(frozen=True)
-class Swept:
+class Swept(msgspec.Struct, frozen=True):
     """A process that was killed though no service ran any more."""
 
     pid: int

@@ -14,7 +14,8 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from devctl.runtimes import host, signals
 from devctl.runtimes.exits import Exits
@@ -124,8 +125,7 @@ def _inherit(processes: dict[int, Process], marks: dict[int, str | None]) -> Non
         resolve(pid)
 
 
-@dataclass
-class Tree:
+class Tree(msgspec.Struct):
     """Which processes belong to a service.
 
     ``owner`` is ``<workspace>/<service>/``, what their marks begin with. ``leader`` is None when there is none left.
@@ -135,7 +135,7 @@ class Tree:
     owner: str
     leader: Key | None = None
     watched: bool = False
-    seen: set[Key] = field(default_factory=set)
+    seen: set[Key] = set()
 
     def members(self, scan: Scan) -> list[Process]:
         """Those that live, except what is never to be touched: init, this process and its ancestors."""
@@ -160,8 +160,7 @@ class Tree:
         return self.leader[0] if present.start == self.leader[1] else -1
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """What ending a tree came to: how many there were at the first look, and what would not die."""
 
     found: int

@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 UNASKED = 10.0
 """Seconds after which a supervisor that nobody has asked for anything goes: it came too late, or for nothing."""
+ASKED = 0.05
+"""Seconds after which whoever started a supervisor has asked: what nobody waits for is done then."""
 
 
 class Supervisor:
@@ -82,6 +84,7 @@ class Supervisor:
         housekeeping = asyncio.create_task(keep_logs(self.logs))
         await self.server.open(self.workspace.socket)
         self.workspace.alive_mark.touch()
+        registering = asyncio.create_task(self._register())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.loop.post, Handover())
         asyncio.get_running_loop().call_later(UNASKED, self._go_unless_asked)
@@ -90,6 +93,7 @@ class Supervisor:
         gc.freeze()
         gc.enable()
         handover = await self.loop.run()
+        await registering
         await self.effects.close()
         self.loop.settle()
         housekeeping.cancel()
@@ -110,6 +114,10 @@ class Supervisor:
     def _go_unless_asked(self) -> None:
         if not self.loop.wanted and not any(state.active for state in self.loop.states.values()):
             self.loop.post(Down(exit=True))
+
+    async def _register(self) -> None:
+        await asyncio.sleep(ASKED)
+        await asyncio.to_thread(register, self.workspace)
 
     def _begin(self) -> None:
         self.journal.set_aside()
@@ -172,7 +180,6 @@ def main(root: str, name: str, leash: str = "") -> int:
     lock = workspace.acquire()
     if lock is None:
         return 0
-    register(workspace)
     try:
         supervisor = Supervisor(workspace, recover(workspace.journal, host.boot_id()))
         asyncio.run(supervisor.serve(int(leash) if leash else None))

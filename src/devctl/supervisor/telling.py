@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -15,8 +14,7 @@ from devctl.core.plan import Hold
 from devctl.core.state import AnyEvent, ServiceState
 
 
-@dataclass(frozen=True)
-class Standpoint:
+class Standpoint(msgspec.Struct, frozen=True):
     """What the loop knows at one moment. ``clock``: (monotonic, wall) seconds. ``problem``: the journal's."""
 
     manifest: Manifest | None
