@@ -109,7 +109,7 @@ def _copied(workspace: Workspace, leash: int | None, log: int) -> int:
         if not sys.flags.safe_path:
             del sys.path[0]  # as -P does: see _spawned
         sys.argv[:] = ["-m", str(workspace.root), workspace.name, *([str(leash)] if leash is not None else [])]
-        _call_yourself(f"devctl: supervisor of {workspace.name}")
+        _call_yourself(f"devctl supervisor {workspace.root}")
         code = import_module(DAEMON).main(*sys.argv[1:])
     except BaseException:  # noqa: BLE001 - nothing of the command may go on in the copy
         import traceback

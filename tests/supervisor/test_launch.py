@@ -119,8 +119,8 @@ def commanded(desk: Any) -> Callable[..., int]:
 
 def test_what_a_command_copies_itself_into_calls_itself_a_supervisor(desk: Any, commanded: Callable[..., int]) -> None:
     shown = Path(f"/proc/{commanded()}/cmdline").read_bytes().rstrip(b"\0").decode()
-    assert f"devctl: supervisor of {desk.workspace.name}".startswith(shown)
-    assert shown.startswith("devctl: supervisor")
+    assert f"devctl supervisor {desk.workspace.root}".startswith(shown)
+    assert shown.startswith("devctl supervisor /")
 
 
 def test_a_command_that_is_copied_gives_nothing_of_its_own_away(desk: Any, commanded: Callable[..., int]) -> None:
