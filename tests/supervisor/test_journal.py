@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,22 @@ def test_every_record_comes_back_as_it_was_written(path: Path) -> None:
     ]
     write(path, *records)
     assert read(path) == records
+
+
+def test_of_a_long_day_that_ended_cleanly_little_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Known(manifest=manifest("api"))
+    write(path, began(), known, *happened(*[Asked(service="api")] * 500), Ended(wall=9.0))
+    found: list[bytes] = []
+    decoded = journal_module._decoded
+
+    def counted(lines: Iterable[bytes]) -> Iterator[Record]:
+        chosen = list(lines)
+        found.extend(chosen)
+        return decoded(chosen)
+
+    monkeypatch.setattr(journal_module, "_decoded", counted)
+    assert recover(path, "b") == Past(manifest=known.manifest)
+    assert len(found) == 4
 
 
 def test_nothing_is_taken_over_from_nowhere_from_before_a_reboot_or_after_a_clean_end(path: Path) -> None:

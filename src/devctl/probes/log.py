@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from devctl.logs import Logs, plain
 
@@ -13,8 +14,7 @@ _AT_ONCE = 32
 _CARRY = 1 << 16
 
 
-@dataclass
-class _Reading:
+class _Reading(msgspec.Struct):
     """How far the log of one run was read: up to ``at``, with the unfinished line ``rest``."""
 
     run: tuple[object, ...]

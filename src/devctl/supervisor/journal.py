@@ -6,6 +6,7 @@ A full disk must stop no service: what cannot be written is dropped, and the sup
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -28,9 +29,14 @@ MAX_BYTES = 8_000_000
 ASIDE = "journal.1.jsonl"
 
 
-_decode = msgspec.json.Decoder(Record).decode
 _encode = msgspec.json.Encoder().encode
-_BEGAN = b'{"type":"began"'
+_BEGAN, _KNOWN = b'{"type":"began"', b'{"type":"known"'
+
+
+@functools.cache
+def _decoder() -> msgspec.json.Decoder[Record]:
+    """Made when there is something to read: it takes a millisecond of a first start."""
+    return msgspec.json.Decoder(Record)
 
 
 def standing(
@@ -114,7 +120,7 @@ def _lines(path: Path) -> list[bytes]:
 def _decoded(lines: Iterable[bytes]) -> Iterator[Record]:
     for line in lines:
         try:
-            yield _decode(line)
+            yield _decoder().decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
 
@@ -137,11 +143,18 @@ def recover(path: Path, boot: str) -> Past:
     was started anew since."""
     lines = _lines(path)
     starts = [number for number, line in enumerate(lines) if line.startswith(_BEGAN)]
-    records = _decoded(lines[starts[-1] :]) if starts else iter(())
+    run = [line for line in lines[starts[-1] :] if line] if starts else []
+    if _over(run[-1:]):  # and nothing of a long day but what there was is asked for
+        run = [*(line for line in run[:-1] if line.startswith((_BEGAN, _KNOWN))), run[-1]]
+    records = _decoded(run)
     began = next(records, None)
     if not isinstance(began, Began) or began.boot != boot:
         return Past()
     return _replay(records)
+
+
+def _over(lines: list[bytes]) -> bool:
+    return any(isinstance(record, Ended) and not record.handover for record in _decoded(lines))
 
 
 def _replay(records: Iterable[Record]) -> Past:
