@@ -93,7 +93,19 @@ def _spawned(workspace: Workspace, leash: int | None, log: int) -> int:
 
 
 def _copied(workspace: Workspace, leash: int | None, log: int) -> int:
-    if pid := os.fork():
+    """Waits until the copy has closed what it has of ours. Otherwise the two often share a processor, though another
+    is free, until the scheduler looks at its next tick: 4 ms in which neither of them gets on."""
+    begun, theirs = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(begun)
+        os.close(theirs)
+        raise
+    if pid:
+        os.close(theirs)
+        os.read(begun, 1)
+        os.close(begun)
         return pid
     code = 1
     try:

@@ -8,15 +8,11 @@ import re
 import stat
 import time
 from contextlib import suppress
-from importlib import import_module
 from os.path import normpath
 from pathlib import Path
 
+from devctl.core.digest import maker
 from devctl.errors import DevctlError, Exit
-
-TYPE_CHECKING = False  # typing itself, which takes 5 ms, is not needed for a supervisor to be on its way
-if TYPE_CHECKING:
-    from typing import Any
 
 FILE_NAMES = ("services.yaml", "services.yml")
 PLAIN_NAME = re.compile(r"^name:[ \t]+([a-z0-9][a-z0-9_-]*)[ \t]*(?:#.*)?$", re.MULTILINE)
@@ -128,16 +124,8 @@ class Workspace:
 
 
 def _hash(folder: Path) -> str:
-    digest: str = _hashes().sha256(os.fsencode(folder)).hexdigest()
+    digest: str = maker("sha256")(os.fsencode(folder)).hexdigest()
     return digest
-
-
-def _hashes() -> Any:
-    """Python's own, as its random module does: hashlib brings OpenSSL in, which takes 2 ms of a start."""
-    for name in ("_sha2", "_sha256"):  # since 3.12; until then
-        with suppress(ImportError):
-            return import_module(name)
-    return import_module("hashlib")
 
 
 def find(start: Path, file: Path | None = None) -> Path:

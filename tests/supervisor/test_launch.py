@@ -138,6 +138,30 @@ def test_a_command_that_is_copied_gives_nothing_of_its_own_away(desk: Any, comma
     assert Path(f"/proc/{pid}/cwd").resolve() == desk.workspace.root
 
 
+COPIED = """
+import os, sys
+from contextlib import suppress
+from pathlib import Path
+from devctl.launch import launch
+from devctl.workspace import Workspace
+held, _ = os.pipe()
+ours = os.readlink(f"/proc/self/fd/{held}")
+pid = launch(Workspace(Path(sys.argv[1]), "demo"))
+left = []
+for each in Path(f"/proc/{pid}/fd").iterdir():
+    with suppress(FileNotFoundError):  # a file that it has read meanwhile
+        left.append(os.readlink(each))
+print("threading" in sys.modules, ours in left)
+os.kill(pid, 9)
+os.waitpid(pid, 0)
+"""
+
+
+def test_a_command_goes_on_once_its_copy_stands_on_its_own(tmp_path: Path) -> None:
+    said = subprocess.check_output([sys.executable, "-c", COPIED, tmp_path], text=True, timeout=60)
+    assert said.split() == ["False", "False"]
+
+
 def test_nor_does_a_copy_take_a_module_of_the_workspace_for_pythons(desk: Any, commanded: Callable[..., int]) -> None:
     (desk.workspace.root / "asyncio.py").write_text("raise SystemExit('the wrong module')\n")
     commanded(sys.executable, "-m", "devctl")
@@ -147,8 +171,9 @@ def test_nor_does_a_copy_take_a_module_of_the_workspace_for_pythons(desk: Any, c
 
 def test_where_threads_run_nothing_is_copied(desk: Any, ahead: Path) -> None:
     launch.ahead(None)
-    with Client(desk.workspace).early():
-        desk.client.ensure_running()
+    client = Client(desk.workspace)
+    with client.early():
+        client.ensure_running()
         words = Path(f"/proc/{desk.pid()}/cmdline").read_bytes().split(b"\0")
     assert words[1:4] == [b"-P", b"-m", b"devctl.supervisor.daemon"]
 

@@ -229,7 +229,7 @@ class Client:
             if not launched and self.workspace.holder() is None and not self._is_coming():
                 self._launched = launch(self.workspace)
                 launched = True
-            time.sleep(0.002)
+            time.sleep(0.0005)
         raise self._never_came()
 
     def _is_coming(self) -> bool:

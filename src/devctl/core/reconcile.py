@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from devctl.core.digest import maker
 from devctl.core.graph import Edges, needed_by
 from devctl.core.model import Condition, Dependency, Manifest, OnUnhealthy, Runtime, Service, Value
 from devctl.core.plan import Action, Hold, Plan, Prepare, Start, Stop
@@ -42,11 +43,9 @@ class World(Value):
 
 def fingerprint(service: Service) -> str:
     """Changes when a running process no longer matches its definition; a container's is Compose's own config hash."""
-    import hashlib  # brings OpenSSL in, which nobody needs who only looks
-
     body = msgspec.structs.replace(service.process, setup=()) if service.process else None
     parts = (service.runtime, body if service.runtime is Runtime.PROCESS else service.compose, service.oneshot)
-    return hashlib.sha1(msgspec.json.encode(parts), usedforsecurity=False).hexdigest()[:12]
+    return str(maker("sha1")(msgspec.json.encode(parts)).hexdigest()[:12])
 
 
 def reconcile(world: World, now: float, only: Iterable[str] | None = None) -> Plan:

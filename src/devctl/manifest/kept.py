@@ -7,7 +7,6 @@ password perhaps, can be read here only together with that file.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
@@ -19,6 +18,7 @@ import msgspec
 
 from devctl import __version__
 from devctl.core import model
+from devctl.core.digest import maker
 from devctl.core.model import Manifest, Value
 from devctl.workspace import write_atomic
 
@@ -59,7 +59,7 @@ def find(file: Path, environment: Mapping[str, str]) -> Manifest | None:
 
 def _veiled(data: bytes, text: bytes) -> bytes:
     """Made unreadable without ``text``, or readable again with it."""
-    stream = hashlib.shake_256(text).digest(len(data))
+    stream = maker("shake_256")(text).digest(len(data))
     return (int.from_bytes(data) ^ int.from_bytes(stream)).to_bytes(len(data))
 
 
@@ -99,11 +99,11 @@ def _content(file: str | Path) -> bytes | None:
 
 
 def _digest(parts: Iterable[bytes]) -> str:
-    found = hashlib.blake2b(digest_size=16)
+    found = maker("blake2b")(digest_size=16)
     for part in parts:
         found.update(len(part).to_bytes(8, "big"))
         found.update(part)
-    return found.hexdigest()
+    return str(found.hexdigest())
 
 
 def _made_of(file: Path, content: bytes) -> str:

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from devctl.core.model import ProcessSpec
 from devctl.errors import DevctlError
-from devctl.manifest import envfile
-from devctl.manifest.interpolate import TemplateError, fill
 from devctl.runtimes.host import MARK
 
 _PLAIN_WORD = re.compile(r"[\w./+@-]+")
@@ -31,15 +29,25 @@ def environment_of(spec: ProcessSpec, given: Mapping[str, str], mark: str) -> di
     otherwise. Raises DevctlError.
     """
     user = dict(given) if "PATH" in given else {**os.environ, **given}
-    files = envfile.read_all(spec.env_file, user)
-    own = {key: _filled(key, template, {**files, **user}) for key, template in spec.environment.items()}
+    files = _read(spec.env_file, user) if spec.env_file else {}
+    own = {
+        key: _filled(key, text, {**files, **user}) if "$" in text else text for key, text in spec.environment.items()
+    }
     asked = {**files, **own}
     user.pop("NO_COLOR", None)
     defaults = {} if "NO_COLOR" in asked else {"FORCE_COLOR": "1"}
     return {**user, "PYTHONUNBUFFERED": "1", **defaults, "PWD": spec.path, **asked, MARK: mark}
 
 
+def _read(files: tuple[str, ...], user: Mapping[str, str]) -> dict[str, str]:
+    from devctl.manifest import envfile
+
+    return envfile.read_all(files, user)
+
+
 def _filled(key: str, template: str, values: Mapping[str, str]) -> str:
+    from devctl.manifest.interpolate import TemplateError, fill
+
     try:
         return fill(template, values)
     except TemplateError as error:

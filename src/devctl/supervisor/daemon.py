@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import logging
 import os
@@ -10,8 +11,9 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,8 +22,6 @@ from devctl.api.protocol import Down, Handover, Snapshot, Usage
 from devctl.core.model import LogProbe, Runtime, Service
 from devctl.core.state import ProcessIdentity, Schema, ServiceState, StartFailed
 from devctl.logs import Logs, setup_log
-from devctl.probes import Prober
-from devctl.registry import register
 from devctl.runtimes import host
 from devctl.runtimes.base import RuntimeAdapter
 from devctl.runtimes.process import ProcessRuntime
@@ -35,6 +35,9 @@ from devctl.supervisor.schema_watch import SchemaWatch
 from devctl.supervisor.server import Server
 from devctl.supervisor.stack import Stack
 from devctl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from devctl.probes import Prober
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +57,6 @@ class Supervisor:
         self.logs = Logs(workspace.root)
         self.processes = ProcessRuntime(workspace.root, workspace.id, self.logs)
         self.stack = Stack(workspace)
-        self.prober = Prober(self.logs, self.processes.execute, self.stack.execute)
         self.runtimes: Mapping[Runtime, RuntimeAdapter] = {
             Runtime.PROCESS: self.processes,
             Runtime.CONTAINER: self.stack,
@@ -84,7 +86,7 @@ class Supervisor:
         housekeeping = asyncio.create_task(keep_logs(self.logs))
         await self.server.open(self.workspace.socket)
         self.workspace.alive_mark.touch()
-        registering = asyncio.create_task(self._register())
+        afterwards = asyncio.create_task(self._afterwards())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.loop.post, Handover())
         asyncio.get_running_loop().call_later(UNASKED, self._go_unless_asked)
@@ -93,7 +95,7 @@ class Supervisor:
         gc.freeze()
         gc.enable()
         handover = await self.loop.run()
-        await registering
+        await afterwards
         await self.effects.close()
         self.loop.settle()
         housekeeping.cancel()
@@ -115,8 +117,18 @@ class Supervisor:
         if not self.loop.wanted and not any(state.active for state in self.loop.states.values()):
             self.loop.post(Down(exit=True))
 
-    async def _register(self) -> None:
+    @functools.cached_property
+    def prober(self) -> Prober:
+        """Loaded once the first services are on their way: none of them is healthy at once."""
+        from devctl.probes import Prober
+
+        return Prober(self.logs, self.processes.execute, self.stack.execute)
+
+    async def _afterwards(self) -> None:
         await asyncio.sleep(ASKED)
+        import_module("devctl.probes")
+        from devctl.registry import register
+
         await asyncio.to_thread(register, self.workspace)
 
     def _begin(self) -> None:
@@ -141,7 +153,7 @@ class Supervisor:
         from devctl.ports.holders import holders
         from devctl.ports.policy import describe
 
-        found = await asyncio.to_thread(partial(holders, held, engine_lookup=self.stack.holder_of_port))
+        found = await asyncio.to_thread(functools.partial(holders, held, engine_lookup=self.stack.holder_of_port))
         told = "; ".join(f"port {port} is held by {describe(found.get(port))}" for port in held)
         hint = f"devctl ports --free {held[0]}"
         return StartFailed(service=service.name, reason=told, hint=hint, final=True)

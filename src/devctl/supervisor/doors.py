@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from devctl.core.model import HealthCheck, HttpProbe, Runtime, Service, TcpProbe
 from devctl.listening import listening_ports
-from devctl.probes.connect import is_local
 
 SHARE = 0.005
 """The gap to the next look, as a share of the shortest wait: a look is so cheap that it comes more often than a try."""
@@ -35,6 +34,8 @@ def port_of(service: Service, health: HealthCheck) -> int | None:
     container's port may be forwarded with no listener here.)"""
     if service.runtime is not Runtime.PROCESS:
         return None
+    from devctl.probes.connect import is_local  # not before the first service is started
+
     match health.probe:
         case TcpProbe(host=host, port=port) if is_local(host):
             return port
@@ -45,6 +46,8 @@ def port_of(service: Service, health: HealthCheck) -> int | None:
 
 @functools.lru_cache(4096)
 def _local_port(url: str) -> int | None:
+    from devctl.probes.connect import is_local
+
     parts = urlsplit(url)
     usual = 443 if parts.scheme == "https" else 80
     return (parts.port or usual) if is_local(parts.hostname or "") else None
