@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from devctl import registry
 from devctl import workspace as module
 from devctl.errors import DevctlError
 from devctl.registry import known_workspaces, others, register
@@ -307,6 +308,28 @@ def test_a_relative_state_folder_is_not_used(tmp_path: Path, monkeypatch: pytest
 def test_a_folder_whose_name_is_no_text_does_not_stop_anything(tmp_path: Path) -> None:
     register(Workspace(tmp_path / os.fsdecode(b"w\xff"), "cc"))
     assert others() == {}
+
+
+@pytest.mark.parametrize("text", [b"[]", b'{"a": {"name": "\xff"', b"\xff"])
+def test_a_broken_registry_is_written_anew(tmp_path: Path, text: bytes) -> None:
+    workspace = made(tmp_path / "w")
+    register(workspace)
+    file = registry._registry_file()
+    file.write_bytes(text)
+    assert others() == {}
+    register(workspace)
+    assert list(others()) == [workspace.id]
+
+
+def test_a_registry_that_is_kept_locked_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "PATIENCE", 0.05)
+    first, second = made(tmp_path / "first"), made(tmp_path / "second")
+    register(first)
+    with registry._registry():
+        register(second)
+    assert list(others()) == [first.id]
+    register(second)
+    assert set(others()) == {first.id, second.id}
 
 
 def test_many_register_at_once_and_none_is_lost(tmp_path: Path) -> None:

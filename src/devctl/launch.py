@@ -118,8 +118,7 @@ def _copied(workspace: Workspace, leash: int | None, log: int) -> int:
                 with suppress(OSError):
                     os.close(int(name))
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if not sys.flags.safe_path:
-            del sys.path[0]  # as -P does: see _spawned
+        _forget_the_scripts_folder()
         sys.argv[:] = ["-m", str(workspace.root), workspace.name, *([str(leash)] if leash is not None else [])]
         _call_yourself(f"devctl supervisor {workspace.root}")
         code = import_module(DAEMON).main(*sys.argv[1:])
@@ -129,6 +128,13 @@ def _copied(workspace: Workspace, leash: int | None, log: int) -> int:
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _forget_the_scripts_folder() -> None:
+    """As -P does, see _spawned. Python puts it first by itself, and for ``-m`` the current one."""
+    first = "" if sys.flags.safe_path else os.path.realpath(sys.path[0])
+    if first in {os.getcwd(), os.path.dirname(os.path.realpath(sys.argv[0]))}:  # noqa: PTH109, PTH120 - names
+        del sys.path[0]
 
 
 def _call_yourself(name: str) -> None:

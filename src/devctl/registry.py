@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from devctl.workspace import Workspace, write_atomic
+from devctl.workspace import Workspace, locked, write_atomic
+
+PATIENCE = 3.0
+"""Seconds to wait for another workspace that registers, which takes a millisecond."""
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -19,7 +21,8 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 def register(workspace: Workspace) -> None:
-    """Let the user's other workspaces know of this one. Without a home that can be written to, they never learn."""
+    """Let the user's other workspaces know of this one. Without a home that can be written to, or with a registry that
+    somebody keeps locked, they never learn."""
     try:
         with _registry() as file:
             known = _read_registry(file)
@@ -59,7 +62,8 @@ def _registry() -> Iterator[Path]:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(file.parent / "workspaces.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not locked(descriptor, PATIENCE):
+            raise TimeoutError(file)
         yield file
     finally:
         os.close(descriptor)
@@ -69,5 +73,5 @@ def _read_registry(file: Path) -> dict[str, _Known]:
     """A broken file counts as none: each workspace registers again with its next ``up``."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, _Known])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}

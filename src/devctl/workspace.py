@@ -100,7 +100,7 @@ class Workspace:
         except OSError as error:
             why = error.strerror or str(error)
             raise DevctlError("the lock cannot be taken", str(self._lock_file), why, "check its rights") from error
-        if not _locked(descriptor):
+        if not locked(descriptor):
             os.close(descriptor)
             return None
         os.ftruncate(descriptor, 0)
@@ -172,9 +172,10 @@ def plain_name(manifest: Path) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _locked(descriptor: int) -> bool:
-    """Whoever asks for the holder shares the lock for a moment, so one refusal proves nothing."""
-    deadline = time.monotonic() + PATIENCE
+def locked(descriptor: int, patience: float = PATIENCE) -> bool:
+    """Whether the file is ours alone within ``patience`` seconds. Whoever asks for the holder of a workspace shares its
+    lock for a moment, so one refusal proves nothing."""
+    deadline = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

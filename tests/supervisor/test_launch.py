@@ -117,6 +117,15 @@ def commanded(desk: Any) -> Callable[..., int]:
     return run
 
 
+def opened(pid: int) -> list[Path]:
+    """What it has open. What it closes meanwhile is left out."""
+    found = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(each.readlink())
+    return found
+
+
 def test_what_a_command_copies_itself_into_calls_itself_a_supervisor(desk: Any, commanded: Callable[..., int]) -> None:
     shown = Path(f"/proc/{commanded()}/cmdline").read_bytes().rstrip(b"\0").decode()
     assert f"devctl supervisor {desk.workspace.root}".startswith(shown)
@@ -128,7 +137,7 @@ def test_a_command_that_is_copied_gives_nothing_of_its_own_away(desk: Any, comma
     try:
         pid = commanded(pass_fds=[ours])
         own = Path(f"/proc/self/fd/{ours}").readlink()
-        held = [each.readlink() for each in Path(f"/proc/{pid}/fd").iterdir()]
+        held = opened(pid)
     finally:
         os.close(theirs)
         os.close(ours)
@@ -178,6 +187,29 @@ def test_where_threads_run_nothing_is_copied(desk: Any, ahead: Path) -> None:
     assert words[1:4] == [b"-P", b"-m", b"devctl.supervisor.daemon"]
 
 
+PLACED = """
+import os, sys
+sys.path[0:0] = [sys.argv[2]] if sys.argv[2:] else []
+sys.argv[0] = sys.argv[1]
+from devctl.launch import _forget_the_scripts_folder
+before = list(sys.path)
+_forget_the_scripts_folder()
+print(before[0], sys.path == before, sys.path == before[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("put", "gone"), [("", True), (".", True), ("bin", True), ("lib", False), ("lib/app.pyz", False)]
+)
+def test_a_copy_forgets_no_folder_but_the_scripts(tmp_path: Path, put: str, gone: bool) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/devctl").touch()
+    (tmp_path / "devctl").symlink_to("bin/devctl")
+    first = [str(tmp_path / put)] if put else []
+    said = subprocess.check_output([sys.executable, "-c", PLACED, "devctl", *first], text=True, cwd=tmp_path)
+    assert said.split()[-2:] == [str(not gone), str(gone)]
+
+
 STARTED = """
 import gc, sys
 name = sys.argv[0]
@@ -209,6 +241,35 @@ print(gc.isenabled(), main(sys.argv[1], "demo", str(leash)), gc.isenabled(), *gc
 def test_it_collects_garbage_once_it_serves(tmp_path: Path) -> None:
     said = subprocess.check_output([sys.executable, "-c", LET_GO, tmp_path], text=True)
     assert said.split() == ["False", "0", "True", "700", "10", "10"]
+
+
+AFTERWARDS = """
+import os, sys, threading, time
+sys.argv[0] = "-m"
+from devctl import registry
+from devctl.supervisor import daemon
+seen = threading.Event()
+def fail(workspace):
+    seen.set()
+    raise RuntimeError("not this time")
+registry.register = fail
+daemon.ASKED = float(sys.argv[2])
+leash, ours = os.pipe()
+if sys.argv[2] == "0":
+    threading.Thread(target=lambda: (seen.wait(), os.close(ours))).start()
+else:
+    os.close(ours)
+print(daemon.main(sys.argv[1], "demo", str(leash)), seen.is_set(), *sorted(os.listdir(".devctl")))
+"""
+
+
+@pytest.mark.parametrize(("after", "begun"), [("0", "True"), ("60", "False")])
+def test_what_is_done_afterwards_stands_in_no_ends_way(tmp_path: Path, after: str, begun: str) -> None:
+    """Neither when it fails nor when it has not begun."""
+    words = [sys.executable, "-c", AFTERWARDS, tmp_path, after]
+    done = subprocess.run(words, text=True, timeout=30, check=True, capture_output=True)
+    assert done.stdout.split() == ["0", begun, ".gitignore", "journal.jsonl", "logs", "run", "supervisor.lock"]
+    assert ("RuntimeError: not this time" in done.stderr) is (begun == "True")
 
 
 def test_it_inherits_no_descriptor_of_the_shell(desk: Any) -> None:

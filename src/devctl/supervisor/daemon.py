@@ -95,7 +95,7 @@ class Supervisor:
         gc.freeze()
         gc.enable()
         handover = await self.loop.run()
-        await afterwards
+        afterwards.cancel()
         await self.effects.close()
         self.loop.settle()
         housekeeping.cancel()
@@ -126,10 +126,12 @@ class Supervisor:
 
     async def _afterwards(self) -> None:
         await asyncio.sleep(ASKED)
-        import_module("devctl.probes")
-        from devctl.registry import register
-
-        await asyncio.to_thread(register, self.workspace)
+        try:
+            import_module("devctl.probes")
+            register = import_module("devctl.registry").register
+            await asyncio.to_thread(register, self.workspace)
+        except Exception:
+            log.exception("other workspaces do not learn of this one")
 
     def _begin(self) -> None:
         self.journal.set_aside()
