@@ -471,6 +471,21 @@ def test_a_port_does_not_meet_itself(monkeypatch: pytest.MonkeyPatch, free_port:
     asyncio.run(test())
 
 
+def test_where_two_answer_wrongly_the_reason_stays_the_same(probing: Any) -> None:
+    """It is shown: one that changed with each check would seem to say that something happens."""
+    first, second = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"
+
+    async def test(prober: Prober) -> None:
+        async with (
+            serving(answering(first), "127.0.0.1") as port,
+            serving(answering(second), "::1", port),
+        ):
+            said = [await prober.check(http(port)) for _ in range(3)]
+            assert said == ["HTTP 404 from /health"] * 3
+
+    probing(test)
+
+
 def test_addresses() -> None:
     addresses = Addresses()
     assert addresses.of("localhost", 1) == ["127.0.0.1", "::1"]

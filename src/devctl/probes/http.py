@@ -48,7 +48,6 @@ class HttpCheck:
             return f"connection refused on {host}:{port}"
         client = None if plain else await self._client(local=is_local(host))
         reason = refused = ""
-        heard = []
         for address in tried or [host]:
             try:
                 reason = await self._timed(client, url, address, probe, timeout)
@@ -58,9 +57,6 @@ class HttpCheck:
             if not reason:
                 self._addresses.prefer(host, port, address)
                 return ""
-            heard.append(address)
-        if len(heard) > 1:
-            self._addresses.prefer(host, port, heard[-1])
         return reason or refused
 
     async def _timed(
