@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 
 TYPE_CHECKING = False  # typing itself, which takes 2 ms, is not needed for a supervisor to be on its way
@@ -20,8 +21,8 @@ _HOMES = {
 
 def maker(kind: str) -> Any:
     """What ``hashlib.<kind>`` is, for sha1, sha256, shake_256 and blake2b; hashlib's own where Python is built without
-    its modules."""
+    its modules. For telling whether something changed, not for security: so they are there in FIPS mode too."""
     for home in _HOMES[kind]:
         with suppress(ImportError, AttributeError):
             return getattr(import_module(home), kind)
-    return getattr(import_module("hashlib"), kind)
+    return partial(getattr(import_module("hashlib"), kind), usedforsecurity=False)

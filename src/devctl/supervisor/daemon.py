@@ -126,11 +126,12 @@ class Supervisor:
 
     async def _afterwards(self) -> None:
         await asyncio.sleep(ASKED)
+        import_module("devctl.probes")
+        from devctl.registry import register
+
         try:
-            import_module("devctl.probes")
-            register = import_module("devctl.registry").register
             await asyncio.to_thread(register, self.workspace)
-        except Exception:
+        except Exception:  # nobody waits for it: told now, or never
             log.exception("other workspaces do not learn of this one")
 
     def _begin(self) -> None:
